@@ -1,0 +1,1 @@
+"""Permit limits: the numpy core, the engine that feeds it, the delivery of notices."""

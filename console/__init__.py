@@ -1,0 +1,1 @@
+"""What people and programs read over HTTP: REST API, health, metrics, pages."""

@@ -1,0 +1,1 @@
+"""AMS units that are not there: simulated plants, replayed data files, pure load."""
