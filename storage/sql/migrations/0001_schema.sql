@@ -113,6 +113,7 @@ create table limit_versions (
 create table batches (
     id                   bigint      primary key,
     received_at          timestamptz not null,
+    oldest               timestamptz,                  -- of the readings stored or revised
     units                integer[]   not null,
     messages_stored      integer[]   not null,
     messages_duplicate   integer[]   not null,
@@ -163,12 +164,15 @@ create table ledger (
     primary key (hour, unit)
 );
 
--- How far each follower of the batches has come: every batch up to this one is done.
+-- How far each follower has come: every batch up to this one is done ('registry': every registry
+-- version up to this one has been judged).
 create table progress (
-    follower text   primary key check (follower in ('ledger', 'newest', 'alerts')),
+    follower text   primary key
+             check (follower in ('ledger', 'newest', 'alerts', 'blocks', 'registry')),
     batch    bigint not null default 0
 );
-insert into progress values ('ledger', 0), ('newest', 0), ('alerts', 0);
+insert into progress values
+    ('ledger', 0), ('newest', 0), ('alerts', 0), ('blocks', 0), ('registry', 0);
 
 -- The newest reading of each channel as of progress 'newest', 1,000 channels a row: channel c is
 -- element c % 1000 (counted from 0) of shard c / 1000, in microseconds since 1970, 0 for none.
