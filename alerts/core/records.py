@@ -1,0 +1,166 @@
+"""What the engine decides, as values: block means, judgements, alerts and their history.
+
+Instants and durations are int64 microseconds; means are in the channel's unit of measure, NaN
+where a block holds no valid reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The readings that one committed batch stored or revised; parallel arrays.
+
+    ``valid``: enters averages. ``fresh``: newer than everything known of its channel before.
+    """
+
+    batch: int
+    received_at: int
+    channel: NDArray[np.int32]
+    time: NDArray[np.int64]
+    value: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    fresh: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRows:
+    """Means of blocks [start, finish); parallel arrays. ``count`` is slots, ``samples`` values."""
+
+    channel: NDArray[np.int32]
+    window: NDArray[np.int64]
+    start: NDArray[np.int64]
+    finish: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    total: NDArray[np.float64]
+    samples: NDArray[np.int32]
+    count: NDArray[np.int32]
+    expected: NDArray[np.int32]
+
+    @classmethod
+    def joined(cls, parts: Sequence[BlockRows]) -> BlockRows:
+        """Return the rows of all parts, in their order."""
+        return cls(
+            *(
+                np.concatenate([np.zeros(0, dtype), *(getattr(p, name) for p in parts)])
+                for name, dtype in _BLOCK_DTYPES.items()
+            )
+        )
+
+    def __len__(self) -> int:
+        """Return how many blocks there are."""
+        return len(self.start)
+
+
+_BLOCK_DTYPES: dict[str, Any] = {
+    "channel": np.int32,
+    "window": np.int64,
+    "start": np.int64,
+    "finish": np.int64,
+    "mean": np.float64,
+    "total": np.float64,
+    "samples": np.int32,
+    "count": np.int32,
+    "expected": np.int32,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementRows:
+    """Judgements of blocks by limit versions; parallel arrays. ``state`` is a ``Judgement``."""
+
+    limit: NDArray[np.int32]
+    version: NDArray[np.int32]
+    start: NDArray[np.int64]
+    finish: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    count: NDArray[np.int32]
+    expected: NDArray[np.int32]
+    state: NDArray[np.int16]
+
+    @classmethod
+    def joined(cls, parts: Sequence[JudgementRows]) -> JudgementRows:
+        """Return the rows of all parts, in their order."""
+        return cls(
+            *(
+                np.concatenate([np.zeros(0, dtype), *(getattr(p, name) for p in parts)])
+                for name, dtype in _JUDGEMENT_DTYPES.items()
+            )
+        )
+
+    def __len__(self) -> int:
+        """Return how many judgements there are."""
+        return len(self.start)
+
+
+_JUDGEMENT_DTYPES: dict[str, Any] = {
+    "limit": np.int32,
+    "version": np.int32,
+    "start": np.int64,
+    "finish": np.int64,
+    "mean": np.float64,
+    "count": np.int32,
+    "expected": np.int32,
+    "state": np.int16,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert as it stands: states and severities are the names that the API writes."""
+
+    id: UUID
+    limit: int
+    version: int
+    state: str
+    severity: str
+    worst: str
+    opened_at: int
+    resolved_at: int | None
+    peak: float
+    peak_at: int
+    value: float
+    silent_since: int | None = None
+    late: bool = False
+    replaced_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of an alert's history; ``evidence`` is the window that the change rests on."""
+
+    alert: UUID
+    at: int
+    change: str
+    state: str
+    severity: str
+    value: float | None
+    evidence: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass of the engine decided: to be stored in one transaction.
+
+    ``notices`` pairs an alert with the kind of notice that its recipients get. ``blocks`` and
+    ``judgements`` are written beside it; where ``compare`` is true they may be stored already, and
+    only what differs becomes a revision.
+    """
+
+    alerts: list[Alert]
+    history: list[Entry]
+    notices: list[tuple[UUID, str]]
+    blocks: BlockRows
+    judgements: JudgementRows
+    compare: bool = False

@@ -1,0 +1,130 @@
+"""Alerts and their history in SQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from alerts.core.records import Alert, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncpg import Connection, Record
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_WRITE = """
+insert into alerts (id, "limit", limit_version, state, severity, worst, opened_at, resolved_at,
+                    peak, peak_at, value, silent_since, late, replaced_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+on conflict (id) do update set
+    limit_version = excluded.limit_version, state = excluded.state, severity = excluded.severity,
+    worst = excluded.worst, opened_at = excluded.opened_at, resolved_at = excluded.resolved_at,
+    peak = excluded.peak, peak_at = excluded.peak_at, value = excluded.value,
+    silent_since = excluded.silent_since, late = excluded.late,
+    replaced_by = excluded.replaced_by, updated_at = now()
+"""
+
+_HISTORY = """
+insert into alert_history (alert, at, change, state, severity, value, evidence)
+values ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+_READ = """
+select id, "limit", limit_version, state, severity, worst, opened_at, resolved_at, peak, peak_at,
+       value, silent_since, late, replaced_by
+from alerts
+"""
+
+
+def instant(microseconds: int | None) -> datetime | None:
+    """Return microseconds since 1970 as the aware datetime that the driver takes."""
+    if microseconds is None:
+        return None
+    return _EPOCH + timedelta(microseconds=int(microseconds))
+
+
+def microseconds(moment: datetime | None) -> int | None:
+    """Return an aware datetime as microseconds since 1970."""
+    if moment is None:
+        return None
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+async def write_alerts(conn: Connection, alerts: Sequence[Alert]) -> None:
+    """Insert or update alerts; what people acknowledged stays as it is.
+
+    Replaced alerts point at others of the same call: those come first.
+    """
+    ordered = sorted(alerts, key=lambda alert: alert.replaced_by is not None)
+    await conn.executemany(_WRITE, [_parameters(alert) for alert in ordered])
+
+
+def _parameters(alert: Alert) -> tuple[Any, ...]:
+    return (
+        alert.id,
+        alert.limit,
+        alert.version,
+        alert.state,
+        alert.severity,
+        alert.worst,
+        instant(alert.opened_at),
+        instant(alert.resolved_at),
+        alert.peak,
+        instant(alert.peak_at),
+        alert.value,
+        instant(alert.silent_since),
+        alert.late,
+        alert.replaced_by,
+    )
+
+
+async def write_history(conn: Connection, entries: Sequence[Entry]) -> None:
+    """Append to the alerts' histories."""
+    await conn.executemany(
+        _HISTORY,
+        [
+            (e.alert, instant(e.at), e.change, e.state, e.severity, e.value, e.evidence)
+            for e in entries
+        ],
+    )
+
+
+async def read_unresolved(conn: Connection) -> list[Alert]:
+    """Return every alert that is pending or open."""
+    rows = await conn.fetch(f"{_READ} where state in ('pending', 'open')")
+    return [_alert(row) for row in rows]
+
+
+async def read_alerts_since(conn: Connection, limits: Sequence[int], since: int) -> list[Alert]:
+    """Return the limits' alerts that were not over before ``since``, oldest first.
+
+    Withdrawn ones are left out: they have no episode to be compared with.
+    """
+    rows = await conn.fetch(
+        f"""{_READ} where "limit" = any($1::int[]) and state <> 'withdrawn'
+            and (resolved_at is null or resolved_at >= $2) order by opened_at, id""",
+        list(limits),
+        instant(since),
+    )
+    return [_alert(row) for row in rows]
+
+
+def _alert(row: Record) -> Alert:
+    return Alert(
+        id=row["id"],
+        limit=row["limit"],
+        version=row["limit_version"],
+        state=row["state"],
+        severity=row["severity"],
+        worst=row["worst"],
+        opened_at=microseconds(row["opened_at"]) or 0,
+        resolved_at=microseconds(row["resolved_at"]),
+        peak=row["peak"],
+        peak_at=microseconds(row["peak_at"]) or 0,
+        value=row["value"],
+        silent_since=microseconds(row["silent_since"]),
+        late=row["late"],
+        replaced_by=row["replaced_by"],
+    )
