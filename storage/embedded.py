@@ -1,0 +1,300 @@
+"""The embedded PostgreSQL: a server of our own in a data directory, for as long as we live.
+
+Layout of the directory: ``cluster/`` (PostgreSQL's own, mode 0700, with the socket) and
+``postgres.log`` (what the start says; afterwards PostgreSQL logs to ``cluster/log``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import fcntl
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import structlog
+
+from storage.errors import AlreadyRunning, StartFailed
+from storage.postgres_process import (
+    Child,
+    database_user,
+    programs,
+    require_reachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+log = structlog.get_logger(__name__)
+
+_SOCKET = ".s.PGSQL.5432"
+_LONGEST_SOCKET_PATH = 107  # bytes: what the system takes as the address of a socket
+_POLL = 0.02  # seconds
+_PREDECESSOR = 120.0  # seconds that a server which lost its parent may take to shut down
+_LONG_START = 10.0  # seconds after which a start is worth a line in the log
+_FAST_SHUTDOWN = 60.0  # seconds before the shutdown becomes an immediate one
+_LONGEST_PAUSE = 15.0  # seconds between two attempts to restart
+
+
+def default_settings() -> dict[str, str]:
+    """Return the settings of the server: tuned for ingest, durability as PostgreSQL has it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return {
+        "listen_addresses": "''",
+        "unix_socket_directories": "'.'",
+        "unix_socket_permissions": "0700",
+        "fsync": "on",
+        "synchronous_commit": "on",
+        "full_page_writes": "on",
+        "shared_buffers": f"{min(max(memory // 8, 64), 1024)}MB",
+        "wal_compression": "pglz",
+        "wal_buffers": "16MB",
+        "min_wal_size": "256MB",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
+        "max_connections": "50",
+        "max_locks_per_transaction": "512",  # one for each partition that a query plans for
+        "max_parallel_workers_per_gather": "0",  # the processors belong to the intake
+        "jit": "off",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "logging_collector": "on",
+        "log_filename": "'postgresql-%a.log'",  # a week, then from the start again
+        "log_truncate_on_rotation": "on",
+        "log_checkpoints": "off",
+    }
+
+
+class EmbeddedPostgres:
+    """``async with EmbeddedPostgres(directory) as url``: a running server and its URL.
+
+    Raises AlreadyRunning when another server holds the directory and StartFailed when this one
+    cannot start. A server that needs crash recovery is waited for as long as it takes.
+    """
+
+    def __init__(self, data_dir: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir.absolute()
+        self.restarts = 0
+        self._cluster = self.data_dir / "cluster"
+        self._settings = default_settings() | dict(settings or {})
+        self._child: Child | None = None
+        self._stack = contextlib.ExitStack()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server, None while there is none."""
+        return self._child.pid if self._child and not self._child.exited.done() else None
+
+    async def __aenter__(self) -> str:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_held(self.data_dir))
+            self._user = database_user()
+            self._programs = programs()
+            require_reachable(self._programs / "postgres", self._user)
+            await self._initialize()
+            await self._start()
+            self._stack = stack.pop_all()
+        return _url(self._cluster)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._stack:
+            await asyncio.shield(asyncio.ensure_future(self._stop()))
+
+    async def exited(self) -> int:
+        """Wait until the server ends by itself or by another's hand, and return its code."""
+        if self._child is None:
+            raise RuntimeError("not started")
+        return await asyncio.shield(asyncio.wrap_future(self._child.exited))
+
+    async def supervise(self) -> None:
+        """Start the server again whenever it ends, until cancelled."""
+        pause = 0.1
+        while True:
+            code = await self.exited()
+            log.error("the embedded PostgreSQL ended", code=code, action="start it again")
+            started = time.monotonic()
+            try:
+                await self._start()
+            except StartFailed as error:
+                log.error("the embedded PostgreSQL cannot start", reason=str(error))  # noqa: TRY400 - the reason is the message
+            else:
+                self.restarts += 1
+            pause = 0.1 if time.monotonic() - started > _LONGEST_PAUSE else pause * 2
+            await asyncio.sleep(min(pause, _LONGEST_PAUSE) * random.uniform(0.5, 1))  # noqa: S311 - jitter
+
+    async def _initialize(self) -> None:
+        if self._cluster.exists():
+            return
+        fresh = self.data_dir / "cluster.new"  # renamed when complete: a kill leaves no half
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        if self._user.switch:
+            os.chown(fresh, self._user.uid, self._user.gid)
+        arguments = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
+        locale = ("--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions")
+        child = self._spawn("initdb", fresh, *arguments, *locale)
+        code = await asyncio.shield(asyncio.wrap_future(child.exited))
+        if code:
+            raise StartFailed(f"initdb failed in {self.data_dir}: {self._said()}")
+        with (fresh / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("\ninclude_if_exists = 'ams.conf'  # written at each start\n")
+            file.write("include_if_exists = 'local.conf'  # yours, and the last word\n")
+        fresh.rename(self._cluster)
+
+    async def _start(self) -> None:
+        lines = [f"{name} = {value}\n" for name, value in self._settings.items()]
+        text = "# Written at each start; change local.conf beside it instead.\n" + "".join(lines)
+        (self._cluster / "ams.conf").write_text(text, encoding="utf-8")
+        deadline = time.monotonic() + _PREDECESSOR
+        while True:
+            _disown_stale_pid(self._cluster)
+            self._child = child = self._spawn("postgres", self._cluster)
+            if await self._ready(child):
+                return
+            said = self._said()
+            if "postmaster.pid" not in said and "still in use" not in said:
+                raise StartFailed(f"PostgreSQL does not start in {self.data_dir}: {said}")
+            if time.monotonic() > deadline:
+                raise AlreadyRunning(f"another PostgreSQL runs in {self.data_dir}: {said}")
+            await asyncio.sleep(0.1)
+
+    async def _ready(self, child: Child) -> bool:
+        """Wait until the server takes connections (True) or has ended (False)."""
+        began = told = time.monotonic()
+        while not child.exited.done():
+            pid, state = _pid_file(self._cluster)
+            if pid == child.pid and state == "ready":
+                return True
+            if time.monotonic() - told > _LONG_START:
+                told = time.monotonic()
+                log.warning("PostgreSQL is recovering", seconds=round(told - began))
+            await asyncio.sleep(_POLL)
+        return False
+
+    async def _stop(self) -> None:
+        if self._child is None:
+            return
+        ended = asyncio.wrap_future(self._child.exited)
+        self._child.signal(signal.SIGINT)
+        done, _ = await asyncio.wait([ended], timeout=_FAST_SHUTDOWN)
+        if not done:
+            log.warning("PostgreSQL does not stop", action="immediate shutdown; it will recover")
+            self._child.signal(signal.SIGQUIT)
+            await ended
+
+    def _spawn(self, program: str, cluster: Path, *arguments: str) -> Child:
+        """Run a program on the directory, which its user may be unable to reach by path.
+
+        As root we hand it an open descriptor instead of widening the permissions of what lies
+        above (a data directory under /root would open /root to everybody).
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        errors = os.open(self.data_dir / "postgres.log", flags, 0o600)
+        directory = os.open(cluster, os.O_RDONLY | os.O_DIRECTORY)
+        by_descriptor = self._user.switch and sys.platform == "linux"
+        path = f"/proc/self/fd/{directory}" if by_descriptor else str(cluster)
+        if not by_descriptor:
+            require_reachable(cluster, self._user)
+        command = [str(self._programs / program), "-D", path, *arguments]
+        try:
+            return Child(command, user=self._user, stderr=errors, pass_fd=directory)
+        finally:
+            os.close(directory)
+            os.close(errors)
+
+    def _said(self) -> str:
+        text = (self.data_dir / "postgres.log").read_text(encoding="utf-8", errors="replace")
+        return " / ".join(line.strip() for line in text.splitlines()[-3:])
+
+
+def attach(data_dir: Path) -> str | None:
+    """Return the URL of the server that another process runs in ``data_dir``, None if none."""
+    cluster = data_dir.absolute() / "cluster"
+    pid, state = _pid_file(cluster)
+    return _url(cluster) if pid and state == "ready" and _works_in(pid, cluster) else None
+
+
+@contextlib.contextmanager
+def _held(data_dir: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a generator of nothing
+    """Hold the directory against a second server; the lock ends with us, however we end."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StartFailed(
+            f"the data directory {data_dir} cannot be used: {error.strerror}; "
+            "name another with --data-dir"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise AlreadyRunning(f"another server runs in {data_dir}; stop it first") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _pid_file(cluster: Path) -> tuple[int, str]:
+    """Return process id and state as postmaster.pid says, (0, "") without a whole file."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        return int(lines[0]), lines[7].strip()
+    except (FileNotFoundError, NotADirectoryError, PermissionError, IndexError, ValueError):
+        return 0, ""
+
+
+def _works_in(pid: int, cluster: Path) -> bool:
+    """Say whether process ``pid`` lives and works in ``cluster``, as PostgreSQL's servers do."""
+    if sys.platform != "linux":
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+    try:
+        return Path(f"/proc/{pid}/cwd").stat().st_ino == cluster.stat().st_ino
+    except OSError:
+        return False
+
+
+def _disown_stale_pid(cluster: Path) -> None:
+    """Let PostgreSQL start though the pid that it left behind now belongs to another process.
+
+    It ignores its parent's pid (and still checks that no shared memory of it is in use), so ours
+    is written in the place of the stranger's.
+    """
+    file = cluster / "postmaster.pid"
+    try:
+        first, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        pid = int(first)
+    except (FileNotFoundError, ValueError):
+        return
+    if not _works_in(pid, cluster):
+        file.write_text("".join([f"{os.getpid()}\n", *rest]), encoding="utf-8")
+
+
+def _url(cluster: Path) -> str:
+    place = cluster
+    if len(os.fsencode(cluster / _SOCKET)) > _LONGEST_SOCKET_PATH:
+        short = tempfile.mkdtemp(prefix="ams-")
+        atexit.register(shutil.rmtree, short, ignore_errors=True)
+        place = Path(short) / "d"
+        place.symlink_to(cluster)
+    return f"postgresql://postgres@/postgres?host={quote(str(place))}"

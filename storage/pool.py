@@ -1,0 +1,135 @@
+"""Connections to the database, and its failures in our own words."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from storage.errors import AlreadyRunning, DataError, SchemaError, StartFailed, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = [
+    "AlreadyRunning",
+    "DataError",
+    "SchemaError",
+    "StartFailed",
+    "Unavailable",
+    "connect",
+    "hold_server_lock",
+    "open_pool",
+    "unavailable",
+]
+
+_SESSION = {
+    "application_name": "ams-server",
+    "search_path": "ams, public",
+    "timezone": "UTC",
+    "statement_timeout": "300s",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "120s",
+}
+_CONNECT = 10.0  # seconds
+_ANSWER = 330.0  # seconds without an answer before a connection counts as dead
+_SERVER_LOCK = 0x414D5301  # advisory lock: the one server of a database
+_PREDECESSOR = 5.0  # seconds for the backend of a killed server to notice
+
+# Classes of SQLSTATE: connection, resources, operator intervention, system, internal; then what a
+# second attempt cures: serialization failure, deadlock, lock not available.
+_RETRY_CLASSES = ("08", "53", "57", "58", "XX")
+_RETRY_CODES = ("40001", "40P01", "55P03", "25P03")
+
+
+@contextlib.asynccontextmanager
+async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncIterator[None]:  # noqa: ASYNC109 - the limit of the body
+    """Raise Unavailable for whatever in the body means "the database is away, try again"."""
+    try:
+        async with asyncio.timeout(timeout):
+            yield
+    except asyncpg.PostgresError as error:
+        code = error.sqlstate or ""
+        if code.startswith(_RETRY_CLASSES) or code in _RETRY_CODES:
+            raise Unavailable(f"{doing}: {error}") from error
+        raise
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if isinstance(error, ValueError):  # a wrong argument is our own fault
+            raise
+        raise Unavailable(f"{doing}: {error}") from error
+    except (OSError, TimeoutError) as error:
+        raise Unavailable(f"{doing}: {error or type(error).__name__}") from error
+    except RuntimeError as error:
+        if "unable to perform operation on" not in str(error):  # uvloop, of a lost connection
+            raise
+        raise Unavailable(f"{doing}: {error}") from error
+
+
+async def _prepare(conn: asyncpg.Connection) -> None:
+    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def open_pool(url: str, *, size: int) -> asyncpg.Pool:
+    """Open a pool of at most ``size`` connections, one of them at once; see ``connect``."""
+    async with unavailable("connect to the database"):
+        return await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            server_settings=_SESSION,
+            command_timeout=_ANSWER,
+            timeout=_CONNECT,
+            init=_prepare,
+        )
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """Open a connection: schema ``ams``, time zone UTC, jsonb as Python values.
+
+    Raises Unavailable when the database cannot be reached.
+    """
+    async with unavailable("connect to the database"):
+        conn = await asyncpg.connect(
+            url, server_settings=_SESSION, command_timeout=_ANSWER, timeout=_CONNECT
+        )
+        await _prepare(conn)
+        return conn
+
+
+async def hold_server_lock(url: str) -> asyncpg.Connection:
+    """Return a connection that marks this as the database's one server while it is open.
+
+    Raises AlreadyRunning when another server is connected, Unavailable without a database.
+    """
+    conn = await connect(url)
+    try:
+        async with unavailable("take the server's lock"):
+            await _lock(conn)
+    except BaseException:
+        await conn.close(timeout=1)
+        raise
+    return conn
+
+
+async def _lock(conn: asyncpg.Connection) -> None:
+    deadline = time.monotonic() + _PREDECESSOR
+    while not await conn.fetchval("select pg_try_advisory_lock($1)", _SERVER_LOCK):
+        if time.monotonic() > deadline:
+            raise AlreadyRunning(await _holder(conn))
+        await asyncio.sleep(0.1)
+
+
+async def _holder(conn: asyncpg.Connection) -> str:
+    row: Any = await conn.fetchrow(
+        "select a.pid, a.client_addr, a.backend_start from pg_locks l"
+        " join pg_stat_activity a using (pid)"
+        " where l.locktype = 'advisory' and l.objid = $1 and l.granted",
+        _SERVER_LOCK,
+    )
+    since = f", connected since {row['backend_start']:%Y-%m-%d %H:%M:%S}Z" if row else ""
+    place = f" from {row['client_addr']}" if row and row["client_addr"] else ""
+    return f"another ams-server works on this database{place}{since}; stop it first"
