@@ -1,0 +1,188 @@
+"""The server's settings: flags before environment before file before defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRONMENT_PREFIX = "AMS_"
+
+
+class ConfigurationError(Exception):
+    """A setting that cannot be used; the message names the key, the value and what was expected."""
+
+
+def _instant(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("without an offset")
+    return moment.astimezone(UTC)
+
+
+def _zone(value: object) -> object:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    if re.fullmatch(r"[+-]\d{2}:\d{2}", value):
+        hours, minutes = int(value[:3]), int(value[0] + value[4:])
+        timezone(timedelta(hours=hours, minutes=minutes))
+        if minutes % 20:
+            raise ValueError("not a whole multiple of 20 minutes")
+        return value
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("unknown zone") from error
+    return value
+
+
+def _address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, separator, port = value.rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit():
+        raise ValueError("not HOST:PORT")
+    if int(port) > 65535:  # noqa: PLR2004 - the highest port there is
+        raise ValueError("no such port")
+    return (host.strip("[]"), int(port))
+
+
+def _scheme(*schemes: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str) and value.partition("://")[0] not in schemes:
+            raise ValueError("another scheme")
+        return value
+
+    return BeforeValidator(check)
+
+
+# What each setting expects, for messages and --help alike.
+EXPECTED = {
+    "data_dir": "a directory",
+    "database": "a postgresql:// URL",
+    "broker": "an mqtt:// or mqtts:// URL",
+    "broker_ca": "a file of certificates (PEM)",
+    "broker_certificate": "a client certificate (PEM)",
+    "broker_key": "the client certificate's key (PEM)",
+    "mqtt_host": "a host name or address",
+    "mqtt_port": "a port from 0 to 65535",
+    "http": "HOST:PORT",
+    "registry": "a registry file or directory",
+    "ready_file": "a file name",
+    "accept_from": "a time with its offset, such as 2026-01-01T00:00:00Z",
+    "retention": "a whole number of days, 1 or more",
+    "reporting_zone": "an offset such as +05:00 (a multiple of 20 minutes) or an IANA zone name",
+    "notice_expiry": "a whole number of days, 1 or more",
+}
+
+
+class Settings(BaseSettings):
+    """Everything that `ams-server` can be told; each field is an option, a key, a variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    data_dir: Path = Path("ams-data")
+    database: Annotated[str, _scheme("postgresql", "postgres")] | None = None
+    broker: Annotated[str, _scheme("mqtt", "mqtts")] | None = None
+    broker_ca: Path | None = None
+    broker_certificate: Path | None = None
+    broker_key: Path | None = None
+    mqtt_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    mqtt_port: Annotated[int, Field(ge=0, le=65535)] = 1883
+    http: Annotated[tuple[str, int], BeforeValidator(_address)] = ("127.0.0.1", 8080)
+    registry: Path | None = None
+    ready_file: Path | None = None
+    accept_from: Annotated[datetime, BeforeValidator(_instant)] | None = None
+    retention: Annotated[int, Field(ge=1, le=1_000_000)] = 90
+    reporting_zone: Annotated[str, BeforeValidator(_zone)] = "+05:00"
+    notice_expiry: Annotated[int, Field(ge=1, le=3650)] = 7
+
+
+def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
+    """Return the settings from flags (None: not given), environment and a TOML file.
+
+    Raises:
+        ConfigurationError: a key, a value or the file itself cannot be used.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    file = _read(config) if config else {}
+
+    class Sourced(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            **_others: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings, env_settings, InitSettingsSource(settings_cls, file))
+
+    try:
+        return Sourced(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, given, file, config)) from error
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"--config {config}: {error.strerror}, a TOML file expected"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--config {config}: not TOML: {error}") from error
+    keys = {key.replace("-", "_"): value for key, value in document.items()}
+    unknown = [key for key in document if key.replace("-", "_") not in Settings.model_fields]
+    if unknown:
+        known = ", ".join(sorted(name.replace("_", "-") for name in Settings.model_fields))
+        raise ConfigurationError(
+            f"{config}: {unknown[0]} = {document[unknown[0]]!r}: no such key, one of {known} expected"
+        )
+    return keys
+
+
+def _explain(
+    error: ValidationError, flags: Mapping[str, Any], file: Mapping[str, Any], config: Path | None
+) -> str:
+    problem = error.errors()[0]
+    key = str(problem["loc"][0])
+    key = key.lower().removeprefix(ENVIRONMENT_PREFIX.lower())
+    option = key.replace("_", "-")
+    if key in flags:
+        name, value = f"--{option}", flags[key]
+    elif key in file and f"{ENVIRONMENT_PREFIX}{key.upper()}" not in _environment():
+        name, value = f"{config}: {option}", file[key]
+    else:
+        name, value = f"{ENVIRONMENT_PREFIX}{key.upper()} ({option})", problem["input"]
+    return f"{name}: {_masked(str(value))!r} given, {EXPECTED.get(key, problem['msg'])} expected"
+
+
+def _environment() -> set[str]:
+
+    return {name.upper() for name in os.environ}
+
+
+def _masked(value: str) -> str:
+    """Return the value without a password in it."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", value)
