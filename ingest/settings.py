@@ -133,7 +133,8 @@ def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> Setti
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,
             env_settings: PydanticBaseSettingsSource,
-            **_others: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base's signature
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return (init_settings, env_settings, InitSettingsSource(settings_cls, file))
 
@@ -156,9 +157,8 @@ def _read(config: Path) -> dict[str, Any]:
     unknown = [key for key in document if key.replace("-", "_") not in Settings.model_fields]
     if unknown:
         known = ", ".join(sorted(name.replace("_", "-") for name in Settings.model_fields))
-        raise ConfigurationError(
-            f"{config}: {unknown[0]} = {document[unknown[0]]!r}: no such key, one of {known} expected"
-        )
+        given = f"{unknown[0]} = {document[unknown[0]]!r}"
+        raise ConfigurationError(f"{config}: {given}: no such key, one of {known} expected")
     return keys
 
 
