@@ -1,0 +1,120 @@
+"""Where each channel's limits and block windows stand: look-up arrays made once a registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.vocabulary import HOUR
+from alerts.recompute import STANDARD_WINDOWS
+from alerts.track import LONG_STEP
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alerts.core.limits import Limits
+
+_WINDOW_BITS = 37  # a day in microseconds
+
+
+def _key(channel: NDArray[np.int32], window: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    """Return channel and window as one number that sorts by channel."""
+    return (channel.astype(np.int64) << _WINDOW_BITS) | window
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that belong to each channel: ``order[start[c] : start[c + 1]]``."""
+
+    order: NDArray[np.intp]
+    start: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, channel: NDArray[np.int32], channels: int) -> Rows:
+        """Group rows by their channel."""
+        order = np.argsort(channel, kind="stable")
+        counts = np.bincount(channel, minlength=channels)
+        return cls(order, np.concatenate([[0], np.cumsum(counts)]).astype(np.intp))
+
+    def of_channels(self, channels: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return (owner, row) for all rows of some channels; owner indexes ``channels``."""
+        first = self.start[channels]
+        counts = self.start[channels + 1] - first
+        owner = np.repeat(np.arange(len(channels)), counts)
+        offset = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return owner, self.order[first[owner] + offset]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A registry as the engine looks it up.
+
+    ``limit_*`` arrays have a row for each limit: its number, channel, window and the first and
+    last of its versions (rows of ``versions``). ``block_*`` arrays have a row for each window of
+    a channel that block means are kept of; ``limit_block`` is the row of a limit's own blocks.
+    """
+
+    versions: Limits
+    period: NDArray[np.int64]
+    zone: NDArray[np.int32]
+    zones: tuple[str, ...]
+    active: NDArray[np.bool_]
+    limit_number: NDArray[np.int32]
+    limit_channel: NDArray[np.int32]
+    limit_window: NDArray[np.int64]
+    limit_first: NDArray[np.intp]
+    limit_last: NDArray[np.intp]
+    limit_block: NDArray[np.intp]
+    limits_by_channel: Rows
+    block_channel: NDArray[np.int32]
+    block_window: NDArray[np.int64]
+    blocks_by_channel: Rows
+    longest: NDArray[np.int64]
+
+    @property
+    def channels(self) -> int:
+        """One more than the highest channel number."""
+        return len(self.period)
+
+    @classmethod
+    def of(
+        cls,
+        versions: Limits,
+        *,
+        active: NDArray[np.bool_],
+        period: NDArray[np.int64],
+        zone: NDArray[np.int32],
+        zones: tuple[str, ...],
+    ) -> Layout:
+        """Arrange the limits' versions (sorted by limit and version) by channel."""
+        channels = len(period)
+        number, first, counts = np.unique(versions.limit, return_index=True, return_counts=True)
+        channel, window = versions.channel[first], versions.window[first]
+        known = np.flatnonzero(active).astype(np.int32)
+        keys = np.concatenate(
+            [_key(channel, window), *(_key(known, width) for width in STANDARD_WINDOWS)]
+        )
+        blocks, inverse = np.unique(keys, return_inverse=True)
+        block_channel = (blocks >> _WINDOW_BITS).astype(np.int32)
+        longest = np.full(channels, HOUR)
+        np.maximum.at(longest, channel, window)
+        return cls(
+            versions=versions,
+            period=period,
+            zone=zone,
+            zones=zones,
+            active=active,
+            limit_number=number.astype(np.int32),
+            limit_channel=channel,
+            limit_window=window,
+            limit_first=first.astype(np.intp),
+            limit_last=(first + counts - 1).astype(np.intp),
+            limit_block=inverse[: len(number)].astype(np.intp),
+            limits_by_channel=Rows.of(channel, channels),
+            block_channel=block_channel,
+            block_window=blocks & ((1 << _WINDOW_BITS) - 1),
+            blocks_by_channel=Rows.of(block_channel, channels),
+            longest=longest + LONG_STEP,
+        )
