@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.slots import granule_for, group_for, step_for
 from alerts.core.vocabulary import HOUR
 from alerts.recompute import STANDARD_WINDOWS
 from alerts.track import LONG_STEP
@@ -48,12 +49,30 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """A window over channels of one period: how its slots are made and counted."""
+
+    window: int
+    period: int
+    granule: int
+    group: int
+    step: int
+
+    @classmethod
+    def of(cls, window: int, period: int) -> Kind:
+        """Return what a window needs."""
+        granule = granule_for(window, period)
+        return cls(window, period, granule, group_for(period, granule), step_for(window))
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """A registry as the engine looks it up.
 
     ``limit_*`` arrays have a row for each limit: its number, channel, window and the first and
     last of its versions (rows of ``versions``). ``block_*`` arrays have a row for each window of
     a channel that block means are kept of; ``limit_block`` is the row of a limit's own blocks.
+    ``limit_kind`` and ``block_kind`` index ``kinds``: rows of one kind are computed at once.
     """
 
     versions: Limits
@@ -67,9 +86,12 @@ class Layout:
     limit_first: NDArray[np.intp]
     limit_last: NDArray[np.intp]
     limit_block: NDArray[np.intp]
+    limit_kind: NDArray[np.intp]
     limits_by_channel: Rows
     block_channel: NDArray[np.int32]
     block_window: NDArray[np.int64]
+    block_kind: NDArray[np.intp]
+    kinds: tuple[Kind, ...]
     blocks_by_channel: Rows
     longest: NDArray[np.int64]
 
@@ -94,10 +116,21 @@ class Layout:
         channel, window = versions.channel[first], versions.window[first]
         known = np.flatnonzero(active).astype(np.int32)
         keys = np.concatenate(
-            [_key(channel, window), *(_key(known, width) for width in STANDARD_WINDOWS)]
+            [
+                _key(channel, window),
+                *(_key(known[width % period[known] == 0], width) for width in STANDARD_WINDOWS),
+            ]
         )
         blocks, inverse = np.unique(keys, return_inverse=True)
         block_channel = (blocks >> _WINDOW_BITS).astype(np.int32)
+        block_window = blocks & ((1 << _WINDOW_BITS) - 1)
+        widths, width = np.unique(block_window, return_inverse=True)
+        periods, which = np.unique(period[block_channel], return_inverse=True)
+        codes, kind = np.unique(width * len(periods) + which, return_inverse=True)
+        kinds = [
+            Kind.of(int(widths[c // len(periods)]), int(periods[c % len(periods)])) for c in codes
+        ]
+        limit_block = inverse[: len(number)].astype(np.intp)
         longest = np.full(channels, HOUR)
         np.maximum.at(longest, channel, window)
         return cls(
@@ -111,10 +144,13 @@ class Layout:
             limit_window=window,
             limit_first=first.astype(np.intp),
             limit_last=(first + counts - 1).astype(np.intp),
-            limit_block=inverse[: len(number)].astype(np.intp),
+            limit_block=limit_block,
+            limit_kind=kind[limit_block],
             limits_by_channel=Rows.of(channel, channels),
             block_channel=block_channel,
-            block_window=blocks & ((1 << _WINDOW_BITS) - 1),
+            block_window=block_window,
+            block_kind=kind,
+            kinds=tuple(kinds),
             blocks_by_channel=Rows.of(block_channel, channels),
             longest=longest + LONG_STEP,
         )

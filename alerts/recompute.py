@@ -1,0 +1,236 @@
+"""Judge a stretch of one channel's history again, from its stored readings alone.
+
+The same computation serves late and revised readings, a backlog, a start with a cold memory, a
+changed registry and the audit: each says only which readings are new and how far to judge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.course import course
+from alerts.core.machine import State, Thresholds
+from alerts.core.means import assessable, judge, mean
+from alerts.core.records import BlockRows, JudgementRows
+from alerts.core.slots import granule_for, step_for
+from alerts.core.vocabulary import DAY, HOUR, MINUTE
+from alerts.core.zones import block_edges
+from alerts.track import LONG_STEP, Series, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.core.course import Episode
+    from alerts.core.limits import Limits
+    from alerts.core.records import Alert
+
+STANDARD_WINDOWS = (20 * MINUTE, HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be judged again of a channel.
+
+    Readings in [``touched_from``, ``touched_to``] are new or changed; rolling means and blocks are
+    judged up to ``until``, and were judged up to ``judged_until`` before.
+    """
+
+    channel: int
+    period: int
+    zone: str
+    touched_from: int
+    touched_to: int
+    judged_until: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitCourse:
+    """What a limit's rolling means did from ``start`` on: episodes, and where it stands now."""
+
+    start: int
+    episodes: list[Episode]
+    state: State
+    track: Track
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """The outcome: courses by limit number, blocks, judgements, and slots to go on from."""
+
+    courses: dict[int, LimitCourse]
+    blocks: BlockRows
+    judgements: JudgementRows
+    minutes: Track
+    long: Track
+
+
+def first_affected(task: Task, window: int) -> int:
+    """Return the first M whose window holds a touched reading."""
+    step = step_for(window)
+    return task.touched_from // step * step + step
+
+
+def course_start(task: Task, window: int, known: Sequence[Alert]) -> int:
+    """Return the M from which the limit's course is computed anew.
+
+    Outside every alert the machine is at rest, so its state is known there; within one, the course
+    starts where that alert opened.
+    """
+    start = first_affected(task, window)
+    for alert in known:
+        ended = alert.resolved_at
+        if alert.opened_at < start and (ended is None or ended >= start):
+            start = alert.opened_at
+    return start
+
+
+def readings_needed_from(task: Task, limits: Limits, known: Mapping[int, Sequence[Alert]]) -> int:
+    """Return the time from which the channel's readings must be at hand."""
+    ring = task.until - HOUR - 4 * MINUTE
+    starts = [min(task.touched_from, ring) - 2 * HOUR]
+    for limit, window in limit_windows(limits).items():
+        starts.append(course_start(task, window, known.get(limit, ())) - window)
+        if window > HOUR:
+            # A day may have 25 hours where a zone changes its offset.
+            starts.append(min(task.touched_from, task.until) - window - 2 * HOUR)
+    return min(starts)
+
+
+def limit_windows(limits: Limits) -> dict[int, int]:
+    """Return the window of each limit by its number."""
+    return {int(n): int(w) for n, w in zip(limits.limit, limits.window, strict=True)}
+
+
+def recompute(
+    task: Task,
+    limits: Limits,
+    known: Mapping[int, Sequence[Alert]],
+    series: Series,
+    start: int,
+) -> Recomputed:
+    """Judge ``task`` anew from ``series``, which is complete from ``start`` on."""
+    end = max(int(series.time[-1]) if len(series.time) else task.until, task.until) + 1
+    minutes = Track.of(series, task.period, MINUTE, start, end)
+    granule = granule_for(DAY, task.period)
+    long = Track.of(series, task.period, granule, start // LONG_STEP * LONG_STEP, end)
+    tracks = {window: long if window > HOUR else minutes for window in limits.window.tolist()}
+    courses = {}
+    for limit, window in limit_windows(limits).items():
+        versions = np.flatnonzero(limits.limit == limit)
+        begin = course_start(task, window, known.get(limit, ()))
+        courses[limit] = _course(task, limits, versions, tracks[window], begin)
+    blocks, judgements = _blocks(task, limits, minutes, long)
+    return Recomputed(courses, blocks, judgements, minutes, long)
+
+
+def _course(
+    task: Task, limits: Limits, versions: NDArray[np.intp], track: Track, start: int
+) -> LimitCourse:
+    window = int(limits.window[versions[0]])
+    step = step_for(window)
+    # Beyond the last reading's last window every mean is missing and changes nothing, but for a
+    # limit that ends.
+    until = min(task.until, max(track.newest, start) + window + step)
+    at, means, count = track.rolling(start, until, window)
+    ends = int(limits.valid_until[versions[-1]])
+    if until < task.until and ends < task.until:
+        beyond = max(until // step * step + step, ends // step * step + step)
+        at, means, count = np.append(at, beyond), np.append(means, np.nan), np.append(count, 0)
+    version, in_force = version_at(limits, versions, at)
+    enough = assessable(
+        count,
+        np.full(len(at), window // task.period, np.int32),
+        limits.coverage_numerator[version],
+        limits.coverage_denominator[version],
+    )
+    episodes, state = course(
+        at,
+        means,
+        enough & ~np.isnan(means),
+        in_force,
+        Thresholds.of(limits, version),
+        step,
+        State.empty(1),
+    )
+    return LimitCourse(start, episodes, state, track, window)
+
+
+def version_at(
+    limits: Limits, versions: NDArray[np.intp], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the version (a row of ``limits``) for windows that end at ``ends``.
+
+    Where none is in force the row is the nearest one and the second array says so.
+    """
+    place = np.searchsorted(limits.valid_until[versions], ends, side="left")
+    row = versions[np.minimum(place, len(versions) - 1)]
+    return row, (place < len(versions)) & (ends > limits.valid_after[row])
+
+
+def _blocks(
+    task: Task, limits: Limits, minutes: Track, long: Track
+) -> tuple[BlockRows, JudgementRows]:
+    blocks, judgements = [], []
+    standard = {window for window in STANDARD_WINDOWS if window % task.period == 0}
+    for window in sorted({*standard, *limits.window.tolist()}):
+        track = long if window > HOUR else minutes
+        start, finish = _edges(task, window)
+        total, samples, count = track.blocks(start, finish)
+        expected = ((finish - start) // task.period).astype(np.int32)
+        means = mean(total, samples)
+        n = len(start)
+        if not n:
+            continue
+        blocks.append(
+            BlockRows(
+                np.full(n, task.channel, np.int32),
+                np.full(n, window),
+                start,
+                finish,
+                means,
+                total,
+                samples,
+                count,
+                expected,
+            )
+        )
+        here = np.flatnonzero(limits.window == window)
+        for limit in np.unique(limits.limit[here]):
+            versions = here[limits.limit[here] == limit]
+            version, in_force = version_at(limits, versions, finish)
+            states = judge(
+                means,
+                count,
+                expected,
+                limits.value[version],
+                limits.coverage_numerator[version],
+                limits.coverage_denominator[version],
+            )
+            judgements.append(
+                JudgementRows(
+                    np.full(n, limit, np.int32)[in_force],
+                    limits.version[version][in_force],
+                    start[in_force],
+                    finish[in_force],
+                    means[in_force],
+                    count[in_force],
+                    expected[in_force],
+                    states.astype(np.int16)[in_force],
+                )
+            )
+    return BlockRows.joined(blocks), JudgementRows.joined(judgements)
+
+
+def _edges(task: Task, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Blocks to be judged: those with touched readings, and those that ended since."""
+    start, finish = block_edges(window, task.zone, task.touched_from, max(task.until, 1))
+    touched = (start <= task.touched_to) & (finish > task.touched_from)
+    wanted = (finish <= task.until) & (touched | (finish > task.judged_until))
+    return start[wanted], finish[wanted]
