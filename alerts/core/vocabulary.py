@@ -11,6 +11,7 @@ SECOND = 1_000_000  # microseconds: every instant and duration in arrays is int6
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+NEVER = -(2**63)  # the instant that stands for "none" in int64 arrays
 
 
 class Status(IntEnum):
