@@ -16,13 +16,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _WRITE = """
 insert into alerts (id, "limit", limit_version, state, severity, worst, opened_at, resolved_at,
-                    peak, peak_at, value, silent_since, late, replaced_by)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                    peak, peak_at, value, changed_at, silent_since, late, replaced_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 on conflict (id) do update set
     limit_version = excluded.limit_version, state = excluded.state, severity = excluded.severity,
     worst = excluded.worst, opened_at = excluded.opened_at, resolved_at = excluded.resolved_at,
     peak = excluded.peak, peak_at = excluded.peak_at, value = excluded.value,
-    silent_since = excluded.silent_since, late = excluded.late,
+    changed_at = excluded.changed_at, silent_since = excluded.silent_since, late = excluded.late,
     replaced_by = excluded.replaced_by, updated_at = now()
 """
 
@@ -33,7 +33,7 @@ values ($1, $2, $3, $4, $5, $6, $7)
 
 _READ = """
 select id, "limit", limit_version, state, severity, worst, opened_at, resolved_at, peak, peak_at,
-       value, silent_since, late, replaced_by
+       value, changed_at, silent_since, late, replaced_by
 from alerts
 """
 
@@ -74,6 +74,7 @@ def _parameters(alert: Alert) -> tuple[Any, ...]:
         alert.peak,
         instant(alert.peak_at),
         alert.value,
+        instant(alert.changed_at),
         instant(alert.silent_since),
         alert.late,
         alert.replaced_by,
@@ -124,6 +125,7 @@ def _alert(row: Record) -> Alert:
         peak=row["peak"],
         peak_at=microseconds(row["peak_at"]) or 0,
         value=row["value"],
+        changed_at=microseconds(row["changed_at"]) or 0,
         silent_since=microseconds(row["silent_since"]),
         late=row["late"],
         replaced_by=row["replaced_by"],

@@ -118,7 +118,11 @@ _JUDGEMENT_DTYPES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert as it stands: states and severities are the names that the API writes."""
+    """An alert as it stands: states and severities are the names that the API writes.
+
+    ``changed_at`` is the M of its last change of state or severity, ``late`` that late or revised
+    data opened it or changed its course.
+    """
 
     id: UUID
     limit: int
@@ -131,6 +135,7 @@ class Alert:
     peak: float
     peak_at: int
     value: float
+    changed_at: int
     silent_since: int | None = None
     late: bool = False
     replaced_by: UUID | None = None
