@@ -165,14 +165,14 @@ create table ledger (
 );
 
 -- How far each follower has come: every batch up to this one is done ('registry': every registry
--- version up to this one has been judged).
+-- version up to this one has been judged; 'slim': see storage/followers.py).
 create table progress (
     follower text   primary key
-             check (follower in ('ledger', 'newest', 'alerts', 'blocks', 'registry')),
+             check (follower in ('ledger', 'newest', 'alerts', 'blocks', 'registry', 'slim')),
     batch    bigint not null default 0
 );
 insert into progress values
-    ('ledger', 0), ('newest', 0), ('alerts', 0), ('blocks', 0), ('registry', 0);
+    ('ledger', 0), ('newest', 0), ('alerts', 0), ('blocks', 0), ('registry', 0), ('slim', 0);
 
 -- The newest reading of each channel as of progress 'newest', 1,000 channels a row: channel c is
 -- element c % 1000 (counted from 0) of shard c / 1000, in microseconds since 1970, 0 for none.
@@ -206,21 +206,29 @@ create table quarantine (
     state      text        not null default 'waiting'
                check (state in ('waiting', 'retrying', 'stored')),
     payload    bytea       not null,
-    digest     bytea       not null
+    digest     bytea       not null,                   -- of topic and payload
+    batch      bigint      not null                    -- that set it aside first
 );
-create unique index on quarantine (topic, digest) where key is null;
+create unique index on quarantine (digest) where key is null;
 create unique index on quarantine (unit_id, reason, key) where key is not null;
+create index on quarantine (id) where state = 'retrying';
 create index on quarantine (last_at, id);
 
--- payload is the value alone, as a message of one sample: what a retry processes again.
+-- payload is the value alone, as a message of one sample: what a retry processes again. message:
+-- its row in the batch while that message counts as quarantined, so that a retry can move it.
 create table quarantine_values (
     item        bigint      not null references quarantine,
     digest      bytea       not null,
     payload     bytea       not null,
     received_at timestamptz not null,
     stored      boolean     not null default false,
+    retry       boolean     not null default false,
+    batch       bigint      not null,
+    message     integer,
     primary key (item, digest)
 );
+create index on quarantine_values (item, digest) where retry;
+create index on quarantine_values (batch, message) where message is not null;
 
 -- ---------------------------------------------------------------- alerts and notices
 
@@ -236,6 +244,7 @@ create table alerts (
     peak          float8      not null,
     peak_at       timestamptz not null,
     value         float8      not null,
+    changed_at    timestamptz not null,                -- event time of the last change of state
     silent_since  timestamptz,
     late          boolean     not null default false,
     acknowledged  jsonb,
