@@ -74,6 +74,11 @@ def status_payload(state: str, boot: str) -> bytes:
     return json.dumps({"state": state, "boot": boot, "firmware": FIRMWARE}).encode()
 
 
+def four_digits(value: float) -> float:
+    """Return ``value`` rounded to four significant digits, as analysers show it."""
+    return float(f"{value:.4g}")
+
+
 def boot_id(*arguments: object) -> str:
     """Return the boot id that follows from ``arguments``: the same run, the same boot."""
     text = "\n".join(str(argument) for argument in arguments)
