@@ -200,7 +200,7 @@ class Board:
             total,
             samples,
             count[kept],
-            np.full(n, length // kind.period, np.int32),
+            np.full(n, -(-length // kind.period), np.int32),
         )
 
     def _judgements(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.limits import Limits
 from alerts.core.slots import granule_for, group_for, step_for
 from alerts.core.vocabulary import HOUR
 from alerts.recompute import STANDARD_WINDOWS
@@ -14,8 +15,6 @@ from alerts.track import LONG_STEP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from alerts.core.limits import Limits
 
 _WINDOW_BITS = 37  # a day in microseconds
 
@@ -99,6 +98,12 @@ class Layout:
     def channels(self) -> int:
         """One more than the highest channel number."""
         return len(self.period)
+
+    def limits_of(self, rows: NDArray[np.intp]) -> Limits:
+        """Return all versions of some limits."""
+        spans = [np.arange(self.limit_first[r], self.limit_last[r] + 1) for r in rows.tolist()]
+        wanted = np.concatenate([np.zeros(0, np.intp), *spans])
+        return Limits(*(getattr(self.versions, one.name)[wanted] for one in fields(Limits)))
 
     @classmethod
     def of(

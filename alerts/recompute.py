@@ -17,7 +17,7 @@ from alerts.core.means import assessable, judge, mean
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.slots import granule_for, step_for
 from alerts.core.vocabulary import DAY, HOUR, MINUTE
-from alerts.core.zones import block_edges
+from alerts.core.zones import block_edges, expected_slots
 from alerts.track import LONG_STEP, Series, Track
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _blocks(
         track = long if window > HOUR else minutes
         start, finish = _edges(task, window)
         total, samples, count = track.blocks(start, finish)
-        expected = ((finish - start) // task.period).astype(np.int32)
+        expected = expected_slots(start, finish, task.period).astype(np.int32)
         means = mean(total, samples)
         n = len(start)
         if not n:

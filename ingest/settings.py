@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -17,6 +16,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from alerts.core.zones import zone_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,16 +41,9 @@ def _instant(value: object) -> object:
 def _zone(value: object) -> object:
     if not isinstance(value, str):
         raise TypeError("not a text")
-    if re.fullmatch(r"[+-]\d{2}:\d{2}", value):
-        hours, minutes = int(value[:3]), int(value[0] + value[4:])
-        timezone(timedelta(hours=hours, minutes=minutes))
-        if minutes % 20:
-            raise ValueError("not a whole multiple of 20 minutes")
-        return value
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("unknown zone") from error
+    zone_info(value)
+    if value[0] in "+-" and int(value[-2:]) % 20:
+        raise ValueError("not a whole multiple of 20 minutes")
     return value
 
 

@@ -1,0 +1,304 @@
+"""Feeds committed batches to the core, in their order, and has what it decides stored.
+
+Most readings move the board on (`board.py`): newer than everything before, a minute further.
+Whatever does not fit that (late and revised readings, a long backlog, a channel that is not in
+memory yet, a changed registry) is computed anew from the stored readings (`recompute.py`). Both
+give the same: alerts and judgements are a function of readings and registry, not of arrival.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from alerts.core.records import BlockRows, JudgementRows
+from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.journal import Journal, record_course, record_moves
+from alerts.recompute import Task, readings_needed_from, recompute
+from alerts.rounds import rounds, split
+from alerts.track import LONG_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.board import Board
+    from alerts.core.limits import Limits
+    from alerts.core.records import Alert, Readings
+    from alerts.layout import Layout
+    from alerts.recompute import Recomputed
+    from alerts.track import Series
+
+GRACE = MINUTE  # how long a reading may take to arrive before its minute is judged without it
+CHANNELS_AT_ONCE = 200  # channels read back from the database in one go
+SILENCE = MINUTE
+
+
+class Store(Protocol):
+    """What the engine needs of a database; each call retries until it has succeeded."""
+
+    async def save_alerts(self, journal: Journal, batch: int) -> None:
+        """Store alerts, history and notices in one transaction."""
+
+    async def save_blocks(
+        self, blocks: BlockRows, judgements: JudgementRows, batch: int, *, compare: bool
+    ) -> None:
+        """Store block means and judgements, and that every batch up to ``batch`` is judged."""
+
+    async def touch_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Store what changes without a transition: peak, value, silence."""
+
+    async def read_series(
+        self, channels: Sequence[int], start: int, end: int
+    ) -> Mapping[int, Series]:
+        """Return the current readings of channels in [start, end]."""
+
+    async def read_alerts(self, limits: Sequence[int], since: int) -> list[Alert]:
+        """Return the limits' alerts that were not over before ``since``, oldest first."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """The judging of one set of channels. Calls must not overlap: the caller sees to their order.
+
+    ``batch`` is the last batch taken; ``unresolved`` the open and pending alerts by limit number.
+    """
+
+    store: Store
+    board: Board
+    unresolved: dict[int, Alert]
+    batch: int = 0
+    _blocks: list[BlockRows] = field(default_factory=list)
+    _judgements: list[JudgementRows] = field(default_factory=list)
+
+    async def take(self, readings: Readings) -> None:
+        """Judge a committed batch. Readings of one batch may be in any order."""
+        board = self.board
+        plain, odd = split(readings, board)
+        journal = Journal()
+        for part in rounds(readings, plain):
+            self._move(journal, part.channel, part.minute)
+            valid = part.valid
+            board.add(part.rows[valid], part.time[valid], part.value[valid])
+        channels = readings.channel
+        np.maximum.at(board.newest, channels[plain], readings.time[plain])
+        board.received[channels] = readings.received_at
+        self.batch = readings.batch
+        await self._save(journal)
+        if len(odd):
+            await self._retake(readings, odd)
+
+    def _move(self, journal: Journal, channel: NDArray[np.int32], until: NDArray[np.int64]) -> None:
+        """Evaluate channels minute by minute up to ``until``."""
+        board = self.board
+        first = board.evaluated[channel] == NEVER
+        board.evaluated[channel[first]] = until[first]
+        while True:
+            behind = board.evaluated[channel] < until
+            if not behind.any():
+                return
+            channel, until = channel[behind], until[behind]
+            at = board.evaluated[channel] + MINUTE
+            for moved in board.evaluate(channel, at):
+                record_moves(journal, board, moved, self.unresolved)
+            blocks, judgements = board.close_blocks(channel, at)
+            self._blocks += blocks
+            self._judgements += judgements
+            board.evaluated[channel] = at
+
+    async def _save(self, journal: Journal) -> None:
+        if journal.after:
+            await self.store.save_alerts(journal, self.batch)
+
+    async def flush(self) -> None:
+        """Have the block means written that were closed since, and the alerts' present values."""
+        blocks, judgements = BlockRows.joined(self._blocks), JudgementRows.joined(self._judgements)
+        self._blocks, self._judgements = [], []
+        await self.store.save_blocks(blocks, judgements, self.batch, compare=False)
+        await self._touch()
+
+    async def _touch(self) -> None:
+        """Store peaks and values that moved on without a transition."""
+        changed = []
+        numbers = np.array(list(self.unresolved), np.int32)
+        rows = np.searchsorted(self.board.layout.limit_number, numbers)
+        for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
+            old = self.unresolved[number]
+            machine = self.board.machine
+            if self.board.cold[self.board.layout.limit_channel[row]]:
+                continue
+            new = replace(
+                old,
+                peak=float(machine.peak[row]),
+                peak_at=int(machine.peak_at[row]),
+                value=float(machine.value[row]),
+            )
+            if new != old:
+                self.unresolved[number] = new
+                changed.append(new)
+        if changed:
+            await self.store.touch_alerts(changed)
+
+    async def sweep(self, now: int) -> None:
+        """Judge by the clock what no reading has moved on: a minute after M and the last receipt.
+
+        Silent channels are followed until their windows are empty; their alerts stay open and say
+        since when they are silent.
+        """
+        board = self.board
+        until = (now - GRACE) // MINUTE * MINUTE
+        horizon = np.where(board.newest == NEVER, NEVER, board.newest) + board.layout.longest
+        quiet = (
+            ~board.cold
+            & (board.evaluated != NEVER)
+            & (board.received <= now - GRACE)
+            & (board.evaluated < np.minimum(until, horizon // MINUTE * MINUTE))
+        )
+        channel = np.flatnonzero(quiet).astype(np.int32)
+        target = np.minimum(until, horizon[channel] // MINUTE * MINUTE)
+        far = target - board.evaluated[channel] > 3 * HOUR
+        journal = Journal()
+        self._move(journal, channel[~far], target[~far])
+        await self._save(journal)
+        await self.judge_again(
+            [
+                self._task(int(c), NEVER, NEVER, int(t))
+                for c, t in zip(channel[far], target[far], strict=True)
+            ],
+            corrected=False,
+        )
+        await self._lapse(until)
+        await self._note_silence(now)
+
+    async def _lapse(self, until: int) -> None:
+        """Resolve the alerts of limits that ended while no reading came."""
+        layout = self.board.layout
+        numbers = np.array(sorted(self.unresolved), np.int32)
+        rows = np.searchsorted(layout.limit_number, numbers)
+        ends = layout.versions.valid_until[layout.limit_last[rows]]
+        channel = layout.limit_channel[rows]
+        over = (ends < until) & (self.board.evaluated[channel] <= ends) & ~self.board.cold[channel]
+        await self.judge_again(
+            [self._task(int(c), NEVER, NEVER, until) for c in np.unique(channel[over])],
+            corrected=False,
+        )
+
+    async def _note_silence(self, now: int) -> None:
+        board = self.board
+        layout = board.layout
+        changed = []
+        for number, alert in self.unresolved.items():
+            row = int(np.searchsorted(layout.limit_number, number))
+            channel = int(layout.limit_channel[row])
+            allowed = SILENCE + 2 * int(layout.period[channel])
+            silent = now - int(board.received[channel]) > allowed
+            since = int(board.newest[channel]) if silent else None
+            if since != alert.silent_since and not board.cold[channel]:
+                changed.append(replace(alert, silent_since=since))
+        for alert in changed:
+            self.unresolved[alert.limit] = alert
+        if changed:
+            await self.store.touch_alerts(changed)
+
+    # ------------------------------------------------------------ from the stored readings
+
+    async def _retake(self, readings: Readings, odd: NDArray[np.intp]) -> None:
+        """Judge again the channels of a batch that the board cannot simply move on."""
+        board = self.board
+        channels, inverse = np.unique(readings.channel[odd], return_inverse=True)
+        first = np.full(len(channels), np.iinfo(np.int64).max)
+        last = np.full(len(channels), NEVER)
+        np.minimum.at(first, inverse, readings.time[odd])
+        np.maximum.at(last, inverse, readings.time[odd])
+        fresh = np.ones(len(channels), np.bool_)
+        np.logical_and.at(fresh, inverse, readings.fresh[odd])
+        in_time = first >= board.evaluated[channels]
+        board.newest[channels] = np.maximum(board.newest[channels], last)
+        for corrected in (False, True):
+            tasks = [
+                self._task(int(c), int(a), int(b), NEVER)
+                for c, a, b, plain in zip(channels, first, last, fresh & in_time, strict=True)
+                if plain != corrected
+            ]
+            await self.judge_again(tasks, corrected=corrected)
+
+    def _task(self, channel: int, first: int, last: int, until: int) -> Task:
+        """Return what is to be judged of a channel: ``first`` NEVER where no reading is new."""
+        board = self.board
+        layout = board.layout
+        judged = int(board.evaluated[channel])
+        newest = int(board.newest[channel]) // MINUTE * MINUTE
+        first = judged if first == NEVER else first
+        return Task(
+            channel,
+            int(layout.period[channel]),
+            layout.zones[layout.zone[channel]],
+            first,
+            max(last, first),
+            first if judged == NEVER else judged,
+            max(until, judged, newest),
+        )
+
+    async def judge_again(self, tasks: Sequence[Task], *, corrected: bool) -> None:
+        """Judge stretches of channels anew and store what differs from what was decided."""
+        for begin in range(0, len(tasks), CHANNELS_AT_ONCE):
+            await self._judge_some(tasks[begin : begin + CHANNELS_AT_ONCE], corrected=corrected)
+
+    async def _judge_some(self, tasks: Sequence[Task], *, corrected: bool) -> None:
+        journal = Journal(corrected=corrected)
+        done = await recomputed(self.store, self.board.layout, tasks)
+        for one in done:
+            self._record(journal, one)
+        await self._save(journal)
+        await self.flush()
+        blocks = BlockRows.joined([one.result.blocks for one in done])
+        judgements = JudgementRows.joined([one.result.judgements for one in done])
+        await self.store.save_blocks(blocks, judgements, self.batch, compare=True)
+        for one in done:
+            channel = one.task.channel
+            newest = max(int(self.board.newest[channel]), one.result.minutes.newest)
+            self.board.load(channel, one.task.until, newest, one.result)
+
+    def _record(self, journal: Journal, done: Done) -> None:
+        for number, found in done.result.courses.items():
+            versions = np.flatnonzero(done.limits.limit == number)
+            known = done.known.get(number, ())
+            current = record_course(journal, done.limits, versions, found, known)
+            self.unresolved.pop(number, None)
+            if current is not None:
+                self.unresolved[number] = current
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A task, the limits and alerts it was computed with, and the outcome."""
+
+    task: Task
+    limits: Limits
+    known: Mapping[int, Sequence[Alert]]
+    result: Recomputed
+
+
+async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task]) -> list[Done]:
+    """Compute channels anew from the stored readings and the alerts known of their limits."""
+    if not tasks:
+        return []
+    channels = np.array([task.channel for task in tasks], np.int32)
+    owner, rows = layout.limits_by_channel.of_channels(channels)
+    since = min(task.touched_from for task in tasks)
+    known: dict[int, list[Alert]] = {}
+    for alert in await store.read_alerts(layout.limit_number[rows].tolist(), since):
+        known.setdefault(alert.limit, []).append(alert)
+    limits = [layout.limits_of(rows[owner == place]) for place in range(len(tasks))]
+    starts = [
+        readings_needed_from(task, own, known) for task, own in zip(tasks, limits, strict=True)
+    ]
+    newest = max(task.until for task in tasks) + 2 * LONG_STEP
+    series = await store.read_series(channels.tolist(), min(starts), newest)
+    return [
+        Done(task, own, known, recompute(task, own, known, series[task.channel], start))
+        for task, own, start in zip(tasks, limits, starts, strict=True)
+    ]
