@@ -1,0 +1,103 @@
+"""What is found out about readings, a whole batch at a time: arrays in, arrays out.
+
+Which values cannot be used at all is the careful decoder's to say; here is what tells, without
+any look at a message, that it must be asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.flags import range_flags, value_flags
+from alerts.core.vocabulary import DAY, MINUTE, Flag, Status
+from ingest.careful import BOUND, FUTURE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alerts.core.flags import Last
+    from storage.received import Columns
+    from storage.registry import Channels
+
+OLDEST = 400 * DAY  # before receipt, where no setting says since when readings are accepted
+CLOCK = MINUTE  # a reading's time so far after its receipt: the unit's clock is off
+
+
+def oldest_accepted(received_at: int, accept_from: int | None) -> int:
+    """Return the earliest time accepted of what was received at ``received_at``, both in us."""
+    return received_at - OLDEST if accept_from is None else accept_from
+
+
+def replace_missing(columns: Columns, channels: Channels) -> None:
+    """Turn values that their channel's ``missing`` names into NaN with status malfunction."""
+    if not channels.missing.shape[1]:
+        return
+    missing = channels.missing[columns.channel] == columns.value[:, np.newaxis]
+    rows = np.flatnonzero(missing.any(axis=1))
+    columns.value[rows] = np.nan
+    columns.status[rows] = Status.MALFUNCTION
+
+
+def doubtful(columns: Columns, received_at: int, accept_from: int) -> NDArray[np.bool_]:
+    """Return which readings the careful decoder must judge: it sets most of them aside.
+
+    They are nulls without a status, beyond bounds, in the future or too old.
+    """
+    null = np.isnan(columns.value) & (columns.status == Status.VALID)
+    time = (columns.time > received_at + FUTURE) | (columns.time < accept_from)
+    doubt: NDArray[np.bool_] = null | time | (np.abs(columns.value) > BOUND)
+    return doubt
+
+
+def flag_values(columns: Columns, channels: Channels, received_at: int) -> None:
+    """Set the flags range, negative and clock where they apply; a null has no range."""
+    channel = columns.channel
+    columns.flags |= range_flags(
+        columns.value,
+        channels.range_low[channel],
+        channels.range_high[channel],
+        channels.signed[channel],
+    )
+    columns.flags[columns.time > received_at + CLOCK] |= Flag.CLOCK
+
+
+def watched(channels: Channels) -> NDArray[np.bool_]:
+    """Return by channel number whether being stuck or jumping is looked for at all."""
+    steps = np.isfinite(channels.max_step) & (channels.max_step > 0)
+    found: NDArray[np.bool_] = (channels.stuck_after > 0) | steps
+    return found
+
+
+def flag_course(
+    columns: Columns,
+    fresh: NDArray[np.bool_],
+    channels: Channels,
+    watch: NDArray[np.bool_],
+    last: Last,
+) -> None:
+    """Flag valid readings that are stuck or jump, among those that are the newest of a channel.
+
+    What comes late has no course to be held against: the readings around it went before.
+    """
+    if not watch.any():
+        return
+    valid = (columns.status == Status.VALID) & ~np.isnan(columns.value)
+    rows = np.flatnonzero(fresh & valid & watch[columns.channel])
+    channel = columns.channel[rows]
+    columns.flags[rows] |= value_flags(
+        channel,
+        columns.time[rows],
+        columns.value[rows],
+        last,
+        channels.period[channel],
+        channels.stuck_after[channel],
+        channels.max_step[channel],
+    )
+
+
+def flag_gaps(columns: Columns, gap: NDArray[np.bool_]) -> None:
+    """Flag every reading of the messages (rows of ``gap``) that left a hole before them."""
+    if gap.any():
+        columns.flags[gap[columns.message]] |= Flag.GAP_BEFORE

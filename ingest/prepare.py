@@ -1,0 +1,151 @@
+"""Deliveries made ready to be committed: decoded, numbered, held against what is known.
+
+Everything here is as of the last delivery decoded, committed or not: deliveries are committed in
+the order in which they are prepared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.flags import Last
+from ingest.checks import flag_course, flag_gaps, watched
+from ingest.columns import BatchDecoder, Draft
+from ingest.topics import Topics
+from storage.received import Received
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ingest.newest import Newest
+    from ingest.sequences import Boot, Sequences
+    from storage.registry import Registry, Unit
+
+UNNUMBERED = 0  # batch of a Received that is not yet being committed
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Every message of ``boot`` up to ``seq`` is committed, once the batch is."""
+
+    enterprise: str
+    unit: str
+    boot: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one transaction commits, with the messages it came from and what to say after it."""
+
+    received: Received
+    topics: Sequence[str]
+    payloads: Sequence[bytes]
+    receipts: list[Receipt]
+    registry: Registry
+
+
+class Preparer:
+    """Turns deliveries into ``Prepared``, in order.
+
+    ``newest`` and ``sequences`` are restored from the database; ``registry`` can be exchanged
+    between two deliveries.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        newest: Newest,
+        sequences: Sequences,
+        *,
+        accept_from: int | None = None,
+    ) -> None:
+        self.newest = newest
+        self.sequences = sequences
+        self._decoder = BatchDecoder(accept_from)
+        self._last = Last.empty(0)
+        self.use(registry)
+
+    @property
+    def registry(self) -> Registry:
+        """The registry that the next delivery is judged by."""
+        return self._topics.registry
+
+    def use(self, registry: Registry) -> None:
+        """Judge what is prepared from now on by ``registry``."""
+        size = len(registry.channels.active)
+        self.newest.grow(size)
+        self._last = self._last.grown(size)
+        self._watched = watched(registry.channels)
+        self._topics = Topics(registry)
+
+    def decode(
+        self,
+        topics: Sequence[str],
+        payloads: Sequence[bytes],
+        received_at: int,
+        *,
+        fragments: bool = False,
+    ) -> Draft:
+        """Return the messages as columns; what their boots must be known for comes after."""
+        return self._decoder.decode(
+            topics, payloads, received_at, self._topics, fragments=fragments
+        )
+
+    def unknown_boots(self, draft: Draft) -> list[tuple[int, str]]:
+        """Return (unit number, boot) that ``sequences`` must be told before ``finish``."""
+        pairs = zip(draft.units, draft.boots, strict=True)
+        return self.sequences.unknown((u.id, boot) for u, boot in pairs if u is not None and boot)
+
+    def finish(self, draft: Draft, topics: Sequence[str], payloads: Sequence[bytes]) -> Prepared:
+        """Return the delivery ready for its transaction; its boots are all known."""
+        columns = draft.readings
+        boot, seen, gap, receipts = self._sequence(draft)
+        fresh = self.newest.take(columns.channel, columns.time)
+        flag_gaps(columns, gap)
+        flag_course(columns, fresh, self.registry.channels, self._watched, self._last)
+        received = Received(
+            batch=UNNUMBERED,
+            received_at=draft.received_at,
+            unit=np.array([0 if unit is None else unit.id for unit in draft.units], np.int32),
+            boot=boot,
+            seq=np.array(draft.seqs, np.int64),
+            seen=seen,
+            readings=columns,
+            fresh=fresh,
+            aside_messages=draft.aside_messages,
+            aside_values=draft.aside_values,
+        )
+        return Prepared(received, topics, payloads, receipts, self.registry)
+
+    def _sequence(
+        self, draft: Draft
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_], list[Receipt]]:
+        """Return the messages' boot numbers, which were seen and which left a gap; receipts."""
+        numbers: list[int] = []
+        seen = np.zeros(len(draft.units), np.bool_)
+        gap = np.zeros(len(draft.units), np.bool_)
+        used: dict[tuple[int, str], Boot] = {}
+        latest: dict[int, tuple[Unit, str]] = {}
+        for unit, name, seq in zip(draft.units, draft.boots, draft.seqs, strict=True):
+            if unit is None or not name:
+                numbers.append(0)
+                continue
+            boot = used.get((unit.id, name))
+            if boot is None:
+                boot = used[unit.id, name] = self.sequences.use(unit.id, name)
+            repeated, hole = boot.add(seq)
+            if repeated or hole:
+                seen[len(numbers)], gap[len(numbers)] = repeated, hole
+            numbers.append(boot.id)
+            latest[unit.id] = unit, name
+        receipts = [
+            Receipt(unit.enterprise, unit.unit, name, used[unit.id, name].complete)
+            for unit, name in latest.values()
+        ]
+        return np.array(numbers, np.int32), seen, gap, receipts
