@@ -139,7 +139,7 @@ class Ring:
         head = self.head[rows]
         end = np.broadcast_to(end_index, head.shape)
         assert (end - k + self.size > head).all(), "a window older than the ring"  # noqa: S101 - the caller's fault, never a user's
-        sums = _Sums(len(rows), group)
+        sums = _Sums(len(rows), k, group)
         for j in range(k):
             granule = end - k + j
             slot = granule % self.size
@@ -155,7 +155,7 @@ class Ring:
         """Do what ``window`` does without copying slots, for adjoining rows and one end."""
         head = self.head[rows]
         assert (end - k + self.size > head).all(), "a window older than the ring"  # noqa: S101 - the caller's fault, never a user's
-        sums = _Sums(len(head), group)
+        sums = _Sums(len(head), k, group)
         for granule in range(end - k, end):
             slot = granule % self.size
             sums.add(self.total[slot, rows], self.samples[slot, rows], self.filled[slot, rows])
@@ -206,12 +206,13 @@ class Ring:
 class _Sums:
     """The slots of one window added up, oldest first."""
 
-    def __init__(self, n: int, group: int) -> None:
+    def __init__(self, n: int, k: int, group: int) -> None:
         self.total = np.zeros(n)
         self.samples = np.zeros(n, np.int32)
         self.count = np.zeros(n, np.int32)
         self._group = group
         self._slots = 0
+        self._last = k
         self._anything = np.zeros(n if group > 1 else 0, np.bool_)
 
     def add(self, total: NDArray[np.float64], samples: Counts, filled: Counts) -> None:
@@ -222,7 +223,7 @@ class _Sums:
             return
         self._anything |= samples > 0
         self._slots += 1
-        if self._slots % self._group == 0:
+        if self._slots % self._group == 0 or self._slots == self._last:
             self.count += self._anything
             self._anything[:] = False
 

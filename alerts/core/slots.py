@@ -83,7 +83,7 @@ def rolling(
     Row j covers slots j to j + k - 1 and equals what ``Ring.window`` says of them, bit for bit;
     T slots make T - k + 1 rows, none when T < k. ``count`` is the number of periods with a value:
     the sum of ``filled``, or with ``group`` > 1 (slots to a period) the number of groups, from the
-    window's start on, with any sample.
+    window's start on and the last one maybe cut short, with any sample.
     """
     rows = max(0, total.shape[0] - k + 1)
     sums = np.zeros((rows, *total.shape[1:]))
@@ -97,7 +97,7 @@ def rolling(
             counts += filled[j : j + rows]
             continue
         anything |= samples[j : j + rows] > 0
-        if j % group == group - 1:
+        if j % group == group - 1 or j == k - 1:
             counts += anything
             anything[...] = False
     return sums, numbers, counts
