@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from alerts.board import Board
 from alerts.core.limits import Limits
-from alerts.core.vocabulary import MINUTE, NEVER
+from alerts.core.vocabulary import NEVER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,25 +66,42 @@ def _copy_machines(old: Board, new: Board) -> None:
 
 
 def changed_since(old: Limits, new: Limits) -> dict[int, int]:
-    """Return by channel the time from which its windows are judged otherwise than before.
+    """Return by channel the time from which windows are judged otherwise than before.
 
-    A limit's new or changed version counts from its ``valid_after``, a vanished one from where the
-    limit now ends.
+    A new, changed or vanished version counts from its ``valid_after``; one that merely ends
+    otherwise (a successor came) from the earlier of the two ends.
     """
-    before, after = _table(old), _table(new)
+    before, after = _versions(old), _versions(new)
     changed: dict[int, int] = {}
-    for row in before.keys() ^ after.keys():
-        channel, start = before.get(row) or after[row]
-        changed[channel] = min(start, changed.get(channel, start))
+    for key in before.keys() | after.keys():
+        was, now = before.get(key), after.get(key)
+        if was == now:
+            continue
+        one = was or now
+        if one is None:
+            continue
+        start = one.valid_after
+        if was and now and was.rest == now.rest:
+            start = min(was.valid_until, now.valid_until)
+        changed[one.channel] = min(start, changed.get(one.channel, start))
     return changed
 
 
-def _table(limits: Limits) -> dict[tuple[object, ...], tuple[int, int]]:
-    columns = [getattr(limits, one.name).tolist() for one in fields(Limits)]
-    rows = zip(*columns, strict=True)
-    return {
-        row: (int(channel), int(start) // MINUTE * MINUTE)
-        for row, channel, start in zip(
-            rows, limits.channel.tolist(), limits.valid_after.tolist(), strict=True
-        )
-    }
+class _Version(NamedTuple):
+    channel: int
+    valid_after: int
+    valid_until: int
+    rest: tuple[object, ...]
+
+
+def _versions(limits: Limits) -> dict[tuple[int, int], _Version]:
+    others = [one.name for one in fields(Limits) if one.name != "valid_until"]
+    rest = zip(*(getattr(limits, name).tolist() for name in others), strict=True)
+    keys = zip(limits.limit.tolist(), limits.version.tolist(), strict=True)
+    spans = zip(
+        limits.channel.tolist(),
+        limits.valid_after.tolist(),
+        limits.valid_until.tolist(),
+        strict=True,
+    )
+    return {key: _Version(*span, row) for key, span, row in zip(keys, spans, rest, strict=True)}

@@ -25,7 +25,7 @@ create table blocks (
     count     integer     not null,
     samples   integer     not null,
     expected  integer     not null,
-    revision  smallint    not null,
+    revision  integer     not null,
     primary key (channel, window_s, start, revision)
 ) partition by range (start);
 create table blocks_default partition of blocks default;
@@ -40,7 +40,7 @@ create table judgements (
     count         integer     not null,
     expected      integer     not null,
     state         smallint    not null,
-    revision      smallint    not null,
+    revision      integer     not null,
     primary key ("limit", start, revision)
 ) partition by range (start);
 create table judgements_default partition of judgements default;

@@ -28,7 +28,7 @@ create table blocks (
     count     integer     not null,
     samples   integer     not null,
     expected  integer     not null,
-    revision  smallint    not null,
+    revision  integer     not null,
     primary key (channel, window_s, start, revision)
 );
 select create_hypertable('blocks', by_range('start', interval '7 days'),
@@ -44,7 +44,7 @@ create table judgements (
     count         integer     not null,
     expected      integer     not null,
     state         smallint    not null,
-    revision      smallint    not null,
+    revision      integer     not null,
     primary key ("limit", start, revision)
 );
 select create_hypertable('judgements', by_range('start', interval '7 days'),

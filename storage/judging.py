@@ -1,0 +1,86 @@
+"""What the judging of readings has done already, and what it has to do after a start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.vocabulary import Flag
+from storage.copy import Fields, copy_out
+from storage.times import from_micros, to_micros
+
+if TYPE_CHECKING:
+    import asyncpg
+    from numpy.typing import NDArray
+
+# Readings of batches that were committed but not judged, by channel. `oldest` lets the planner
+# leave out everything older.
+_UNJUDGED = """
+select channel, min(time) as first, max(time) as last,
+       bool_or(flags & $3::int2 <> 0)::int as late
+from all_readings
+where batch > $1 and time >= $2
+group by channel order by channel
+"""
+_UNJUDGED_FIELDS: Fields = (
+    ("channel", "int4"),
+    ("first", "timestamptz"),
+    ("last", "timestamptz"),
+    ("late", "int4"),
+)
+
+# Where each channel's last block ends, for those with readings beyond it (or without any block).
+_UNCLOSED = """
+select w.channel, b.finish
+from unnest($1::int4[], $2::timestamptz[]) as w (channel, newest)
+left join lateral (
+    select max(last.finish) as finish from unnest(array[1200, 3600]) as k (window_s)
+    cross join lateral (
+        select finish from blocks where channel = w.channel and window_s = k.window_s
+        order by start desc limit 1) last) b on true
+where b.finish is null or b.finish <= w.newest
+"""
+
+
+async def read_progress(conn: asyncpg.Connection, follower: str) -> int:
+    """Return how far a follower of the batches has come."""
+    number: int = await conn.fetchval("select batch from progress where follower = $1", follower)
+    return number
+
+
+async def write_progress(conn: asyncpg.Connection, follower: str, number: int) -> None:
+    """Note how far a follower has come; never back."""
+    await conn.execute(
+        "update progress set batch = $2 where follower = $1 and batch < $2", follower, number
+    )
+
+
+async def read_unjudged(conn: asyncpg.Connection, after: int) -> NDArray[np.void]:
+    """Return by channel what batches later than ``after`` stored or revised.
+
+    A structured array of ``channel``, ``first`` and ``last`` (int64 µs), ``late`` (0 or 1: late or
+    revised readings among them).
+    """
+    oldest = await conn.fetchval("select min(oldest) from batches where id > $1", after)
+    if oldest is None:
+        return np.empty(0, [("channel", "i4"), ("first", "i8"), ("last", "i8"), ("late", "i4")])
+    arrival = int(Flag.LATE | Flag.REVISED)
+    return await copy_out(conn, _UNJUDGED, after, oldest, arrival, fields=_UNJUDGED_FIELDS)
+
+
+async def read_unclosed(
+    conn: asyncpg.Connection, channels: NDArray[np.int32], newest: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Return (channel, time) of the channels with readings that no block holds yet.
+
+    The time is the end of the channel's last block, its newest reading where it has no block.
+    """
+    rows = await conn.fetch(
+        _UNCLOSED, channels.tolist(), [from_micros(moment) for moment in newest.tolist()]
+    )
+    by_channel = dict(zip(channels.tolist(), newest.tolist(), strict=True))
+    return [
+        (row["channel"], to_micros(row["finish"]) if row["finish"] else by_channel[row["channel"]])
+        for row in rows
+    ]
