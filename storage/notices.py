@@ -1,0 +1,141 @@
+"""The outbox in SQL: notices wait here until a recipient has taken them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storage.alerts import instant, microseconds
+from storage.pool import unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from asyncpg import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotice:
+    """A notice to be put into the outbox; ``created_at`` in microseconds, ``body`` as sent."""
+
+    id: UUID
+    alert: UUID
+    recipient: str
+    type: str
+    body: bytes
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNotice:
+    """The first notice that waits of an alert and recipient; ``attempts`` is how many failed."""
+
+    number: int
+    id: UUID
+    alert: UUID
+    attempts: int
+    body: bytes
+
+
+_COLUMNS = ("id", "alert", "recipient", "type", "body", "created_at")
+
+# Steps from alert to alert through the index on (recipient, alert, number), so that the cost is
+# that of the alerts and not of the notices behind each. A notice that failed n times is due
+# delays[n] after its last attempt, shortened by up to a half: by how much follows from its number
+# and n alone, so that a restart changes nothing.
+_HEADS = """
+with recursive head as (
+    (select number, alert, attempts, last_attempt_at from notices
+     where recipient = $1 and state = 'waiting' order by alert, number limit 1)
+    union all
+    select next.* from head, lateral (
+        select number, alert, attempts, last_attempt_at from notices
+        where recipient = $1 and state = 'waiting' and alert > head.alert
+        order by alert, number limit 1) next
+), timed as (
+    select number, case when attempts = 0 or last_attempt_at is null then '-infinity'
+        else last_attempt_at + interval '1 second'
+             * ($4::float8[])[least(attempts, cardinality($4::float8[]))]
+             * (0.5 + 0.5 * (hashint8extended(number, attempts) & 1023) / 1023.0) end as due
+    from head
+)
+select number, null::timestamptz as due from timed where due <= $3
+union all
+select null, min(due) from timed where due > $3
+order by number nulls first
+limit $2 + 1
+"""
+
+_BODIES = """
+select number, id, alert, attempts, body from notices
+where number = any($1::bigint[]) and state = 'waiting' order by number
+"""
+
+_DELIVERED = """
+update notices set state = 'delivered', attempts = attempts + 1, last_attempt_at = $2,
+                   last_outcome = $3
+where number = $1 and state <> 'delivered'
+"""
+
+_FAILED = """
+update notices set attempts = attempts + 1, last_attempt_at = $2, last_outcome = $3
+where number = $1 and state = 'waiting'
+"""
+
+_EXPIRE = """
+update notices set state = 'expired', last_outcome = coalesce(last_outcome, 'never attempted')
+where state = 'waiting' and created_at < $1
+"""
+
+
+async def insert_notices(conn: Connection, notices: Sequence[NewNotice]) -> None:
+    """Put notices into the outbox, in the caller's transaction and in the order given."""
+    if not notices:
+        return
+    await conn.copy_records_to_table(
+        "notices",
+        schema_name="ams",
+        columns=_COLUMNS,
+        records=[
+            (n.id, n.alert, n.recipient, n.type, n.body, instant(n.created_at)) for n in notices
+        ],
+    )
+
+
+async def waiting_heads(
+    conn: Connection | Pool, recipient: str, limit: int, now: int, delays: Sequence[float]
+) -> tuple[list[WaitingNotice], int | None]:
+    """Return each alert's first waiting notice that is due, at most ``limit``, oldest first.
+
+    With it comes the instant when the next one that was not due yet will be, None without such.
+    ``delays`` are the seconds to wait after the first, second, … failure; the last one repeats.
+    Raises Unavailable.
+    """
+    async with unavailable("read waiting notices"):
+        rows = await conn.fetch(_HEADS, recipient, limit, instant(now), list(delays))
+        numbers = [row["number"] for row in rows if row["number"] is not None]
+        found = await conn.fetch(_BODIES, numbers) if numbers else []
+    due = [WaitingNotice(**row) for row in found]
+    return due, microseconds(rows[0]["due"]) if rows else None
+
+
+async def record_attempt(
+    conn: Connection | Pool, number: int, at: int, outcome: str, *, delivered: bool
+) -> None:
+    """Record what came of sending a notice. Raises Unavailable."""
+    async with unavailable("record an attempt to deliver"):
+        await conn.execute(_DELIVERED if delivered else _FAILED, number, instant(at), outcome)
+
+
+async def expire(conn: Connection | Pool, before: int) -> int:
+    """Give up what has waited since before ``before``; return how many. Raises Unavailable."""
+    async with unavailable("expire notices"):
+        done = await conn.execute(_EXPIRE, instant(before))
+    return int(done.split()[-1])
+
+
+async def count_waiting(conn: Connection | Pool) -> int:
+    """Return how many notices wait, whatever became of their recipients. Raises Unavailable."""
+    async with unavailable("count waiting notices"):
+        return int(await conn.fetchval("select count(*) from notices where state = 'waiting'"))
