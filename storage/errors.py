@@ -20,7 +20,7 @@ class AlreadyRunning(Exception):  # noqa: N818 - the sentence that the user read
 
 
 class StartFailed(Exception):  # noqa: N818 - the sentence that the user reads
-    """The embedded PostgreSQL cannot start; the message names the place and the remedy."""
+    """The database cannot be used as it is configured; the message names the place."""
 
 
 class SchemaError(Exception):

@@ -34,6 +34,7 @@ _SESSION = {
     "statement_timeout": "300s",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "120s",
+    "jit": "off",  # compiling a short query takes longer than running it
 }
 _CONNECT = 10.0  # seconds
 _ANSWER = 330.0  # seconds without an answer before a connection counts as dead
@@ -58,7 +59,7 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
             raise Unavailable(f"{doing}: {error}") from error
         raise
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        if isinstance(error, ValueError):  # a wrong argument is our own fault
+        if "clos" not in str(error):  # whatever is not of a closed connection is our own fault
             raise
         raise Unavailable(f"{doing}: {error}") from error
     except (OSError, TimeoutError) as error:
@@ -69,13 +70,26 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
         raise Unavailable(f"{doing}: {error}") from error
 
 
+@contextlib.asynccontextmanager
+async def _refusals() -> AsyncIterator[None]:
+    try:
+        yield
+    except (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.InsufficientPrivilegeError,
+        ValueError,  # also of a URL that cannot be read
+    ) as error:
+        raise StartFailed(f"the database refuses the connection: {error}") from error
+
+
 async def _prepare(conn: asyncpg.Connection) -> None:
     await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 
 
 async def open_pool(url: str, *, size: int) -> asyncpg.Pool:
     """Open a pool of at most ``size`` connections, one of them at once; see ``connect``."""
-    async with unavailable("connect to the database"):
+    async with unavailable("connect to the database"), _refusals():
         return await asyncpg.create_pool(
             url,
             min_size=1,
@@ -90,9 +104,9 @@ async def open_pool(url: str, *, size: int) -> asyncpg.Pool:
 async def connect(url: str) -> asyncpg.Connection:
     """Open a connection: schema ``ams``, time zone UTC, jsonb as Python values.
 
-    Raises Unavailable when the database cannot be reached.
+    Raises Unavailable when the database cannot be reached, StartFailed when it refuses us.
     """
-    async with unavailable("connect to the database"):
+    async with unavailable("connect to the database"), _refusals():
         conn = await asyncpg.connect(
             url, server_settings=_SESSION, command_timeout=_ANSWER, timeout=_CONNECT
         )

@@ -10,12 +10,12 @@ create table revisions (
     channel  integer     not null,
     status   smallint    not null,
     flags    smallint    not null,
-    revision smallint    not null check (revision > 0),
+    revision integer     not null check (revision > 0),
     primary key (channel, time, revision)
 );
 
 create view current_readings as
-    select r.time, r.channel, r.value, r.status, r.flags, r.batch, 0::smallint as revision
+    select r.time, r.channel, r.value, r.status, r.flags, r.batch, 0 as revision
     from readings r
     where not exists (select from revisions v where v.channel = r.channel and v.time = r.time)
     union all
@@ -23,7 +23,7 @@ create view current_readings as
      from revisions order by channel, time, revision desc);
 
 create view all_readings as
-    select time, channel, value, status, flags, batch, 0::smallint as revision from readings
+    select time, channel, value, status, flags, batch, 0 as revision from readings
     union all
     select time, channel, value, status, flags, batch, revision from revisions;
 
