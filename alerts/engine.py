@@ -52,9 +52,9 @@ class Store(Protocol):
         """Store what changes without a transition: peak, value, silence."""
 
     async def read_series(
-        self, channels: Sequence[int], start: int, end: int
+        self, channels: Sequence[int], start: int, end: int, batch: int
     ) -> Mapping[int, Series]:
-        """Return the current readings of channels in [start, end]."""
+        """Return readings in [start, end] as the batches up to ``batch`` left them."""
 
     async def read_alerts(self, limits: Sequence[int], since: int) -> list[Alert]:
         """Return the limits' alerts that were not over before ``since``, oldest first."""
@@ -249,7 +249,7 @@ class Engine:
 
     async def _judge_some(self, tasks: Sequence[Task], *, corrected: bool) -> None:
         journal = Journal(corrected=corrected)
-        done = await recomputed(self.store, self.board.layout, tasks)
+        done = await recomputed(self.store, self.board.layout, tasks, self.batch)
         for one in done:
             self._record(journal, one)
         await self._save(journal)
@@ -282,7 +282,7 @@ class Done:
     result: Recomputed
 
 
-async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task]) -> list[Done]:
+async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch: int) -> list[Done]:
     """Compute channels anew from the stored readings and the alerts known of their limits."""
     if not tasks:
         return []
@@ -297,7 +297,7 @@ async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task]) -> lis
         readings_needed_from(task, own, known) for task, own in zip(tasks, limits, strict=True)
     ]
     newest = max(task.until for task in tasks) + 2 * LONG_STEP
-    series = await store.read_series(channels.tolist(), min(starts), newest)
+    series = await store.read_series(channels.tolist(), min(starts), newest, batch)
     return [
         Done(task, own, known, recompute(task, own, known, series[task.channel], start))
         for task, own, start in zip(tasks, limits, starts, strict=True)

@@ -92,6 +92,13 @@ async def write_history(conn: Connection, entries: Sequence[Entry]) -> None:
     )
 
 
+async def has_alerts(conn: Connection, alerts: Sequence[Alert]) -> bool:
+    """Tell whether every one of these alerts is stored exactly so."""
+    rows = await conn.fetch(f"{_READ} where id = any($1::uuid[])", [one.id for one in alerts])
+    stored = {row["id"]: _alert(row) for row in rows}
+    return all(stored.get(one.id) == one for one in alerts)
+
+
 async def read_unresolved(conn: Connection) -> list[Alert]:
     """Return every alert that is pending or open."""
     rows = await conn.fetch(f"{_READ} where state in ('pending', 'open')")

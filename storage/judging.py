@@ -84,3 +84,35 @@ async def read_unclosed(
         (row["channel"], to_micros(row["finish"]) if row["finish"] else by_channel[row["channel"]])
         for row in rows
     ]
+
+
+_SERIES_FIELDS: Fields = (
+    ("channel", "int4"),
+    ("time", "timestamptz"),
+    ("value", "float8"),
+    ("valid", "int4"),
+)
+
+# What the batches up to $4 said, whatever came later: the newest revision among them.
+_SERIES = f"""
+select channel, time, coalesce(value, 'NaN') as value,
+       (status = 0 and flags & {int(Flag.RANGE)} = 0 and value is not null)::int as valid
+from (
+    select distinct on (channel, time) channel, time, value, status, flags
+    from all_readings
+    where channel = any($1::int4[]) and time >= $2 and time <= $3 and batch <= $4
+    order by channel, time, revision desc
+) known order by channel, time
+"""  # noqa: S608 - only our own number is put in
+
+
+async def read_series(
+    conn: asyncpg.Connection, channels: list[int], start: int, end: int, batch: int
+) -> NDArray[np.void]:
+    """Return readings in [start, end] as the batches up to ``batch`` left them.
+
+    A structured array by channel and time: ``channel``, ``time`` (int64 µs), ``value`` (NaN: none)
+    and ``valid`` (1: enters averages).
+    """
+    limits = (from_micros(start), from_micros(end))
+    return await copy_out(conn, _SERIES, channels, *limits, batch, fields=_SERIES_FIELDS)

@@ -1,0 +1,172 @@
+"""The engine's database: transactions made of storage's functions, repeated until they hold."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID, uuid4
+
+import numpy as np
+import structlog
+
+from alerts.core.records import Readings
+from alerts.core.vocabulary import Flag, Status
+from alerts.notice import event, event_type
+from alerts.track import Series
+from storage.alerts import has_alerts, read_alerts_since, write_alerts, write_history
+from storage.blocks import write_changed, write_new
+from storage.errors import Unavailable
+from storage.judging import read_series, write_progress
+from storage.notices import NewNotice, insert_notices
+from storage.pool import unavailable
+from storage.queries.alerts import alert_items
+from storage.received import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    import asyncpg
+
+    from alerts.core.records import Alert, BlockRows, JudgementRows
+    from alerts.journal import Journal
+    from storage.received import Committed, Received
+
+_log = structlog.get_logger(__name__)
+
+FIRST_DELAY = 0.1  # seconds
+LONGEST_DELAY = 5.0  # seconds
+
+T = TypeVar("T")
+
+
+def readings_of(received: Received, committed: Committed) -> Readings:
+    """Return what a committed batch stored or revised, as the engine takes it."""
+    rows = received.readings
+    kept = np.flatnonzero(
+        (committed.readings == Outcome.STORED) | (committed.readings == Outcome.REVISED)
+    )
+    valid = (
+        (rows.status == Status.VALID)
+        & (rows.flags & np.int16(Flag.RANGE) == 0)
+        & ~np.isnan(rows.value)
+    )
+    fresh = received.fresh & (committed.readings == Outcome.STORED)
+    return Readings(
+        batch=received.batch,
+        received_at=received.received_at,
+        channel=rows.channel[kept],
+        time=rows.time[kept],
+        value=rows.value[kept],
+        valid=valid[kept],
+        fresh=fresh[kept],
+    )
+
+
+@dataclass(slots=True)
+class JudgingStore:
+    """Implements the engine's ``Store``; ``recipients`` are the registry's entries in force.
+
+    ``source`` names this installation in notices; ``wake`` is called after notices were stored.
+    """
+
+    pool: asyncpg.Pool
+    source: str
+    recipients: list[dict[str, Any]] = field(default_factory=list)
+    wake: Callable[[], None] = lambda: None
+    on_alerts: Callable[[Sequence[UUID]], None] = lambda _: None
+
+    async def save_alerts(self, journal: Journal, batch: int) -> None:
+        """Store alerts, history and notices in one transaction."""
+
+        async def save(conn: asyncpg.Connection) -> None:
+            if await has_alerts(conn, list(journal.after.values())):
+                return  # a commit whose answer was lost
+            await write_alerts(conn, list(journal.after.values()))
+            await write_history(conn, journal.history)
+            await insert_notices(conn, await self._notices(conn, journal))
+
+        await self._transact("save alerts", save)
+        self.on_alerts(list(journal.after))
+        self.wake()
+        for alert in journal.after.values():
+            _log.info(
+                "alert", id=str(alert.id), state=alert.state, severity=alert.severity, batch=batch
+            )
+
+    async def _notices(self, conn: asyncpg.Connection, journal: Journal) -> list[NewNotice]:
+        due = dict(journal.notices())
+        evidence = {entry.alert: entry.evidence for entry in journal.history}
+        now = time.time_ns() // 1000
+        notices = []
+        for item in await alert_items(conn, list(due)):
+            alert = UUID(item["id"])
+            for recipient in self.recipients:
+                if not {"*", item["enterprise"]} & set(recipient["enterprises"]):
+                    continue
+                notice = uuid4()
+                body = event(
+                    id=notice,
+                    source=self.source,
+                    change=due[alert],
+                    time=now,
+                    alert=item,
+                    evidence=evidence.get(alert),
+                )
+                kind = event_type(due[alert])
+                notices.append(NewNotice(notice, alert, recipient["id"], kind, body, now))
+        return notices
+
+    async def save_blocks(
+        self, blocks: BlockRows, judgements: JudgementRows, batch: int, *, compare: bool
+    ) -> None:
+        """Store block means and judgements, and that every batch up to ``batch`` is judged."""
+        write = write_changed if compare else write_new
+
+        async def save(conn: asyncpg.Connection) -> None:
+            await write(conn, blocks, judgements)
+            if not compare:
+                await write_progress(conn, "alerts", batch)
+
+        await self._transact("save block means", save)
+
+    async def touch_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Store peaks, values and silence."""
+        await self._transact("touch alerts", lambda conn: write_alerts(conn, alerts))
+
+    async def read_series(
+        self, channels: Sequence[int], start: int, end: int, batch: int
+    ) -> Mapping[int, Series]:
+        """Return the readings of channels in [start, end] as of a batch."""
+        rows = await self._transact(
+            "read readings", lambda conn: read_series(conn, list(channels), start, end, batch)
+        )
+        edges = np.searchsorted(rows["channel"], [[c, c + 1] for c in channels])
+        return {
+            channel: Series(
+                rows["time"][low:high].copy(),
+                rows["value"][low:high].copy(),
+                rows["valid"][low:high] == 1,
+            )
+            for channel, (low, high) in zip(channels, edges.tolist(), strict=True)
+        }
+
+    async def read_alerts(self, limits: Sequence[int], since: int) -> list[Alert]:
+        """Return the limits' alerts that were not over before ``since``, oldest first."""
+        return await self._transact(
+            "read alerts", lambda conn: read_alerts_since(conn, limits, since)
+        )
+
+    async def _transact(self, doing: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Do ``work`` in a transaction, again and again while the database is away."""
+        delay = FIRST_DELAY
+        while True:
+            try:
+                async with unavailable(doing), self.pool.acquire() as conn, conn.transaction():
+                    return await work(conn)
+            except Unavailable as error:
+                _log.warning("database away, judging waits", doing=doing, error=str(error))
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            delay = min(2 * delay, LONGEST_DELAY)
