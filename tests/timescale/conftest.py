@@ -39,3 +39,9 @@ async def timescale_db(empty_timescale: str) -> AsyncIterator[asyncpg.Connection
     await migrate(conn)
     yield conn
     await conn.close()
+
+
+@pytest.fixture
+def db(timescale_db: asyncpg.Connection) -> asyncpg.Connection:
+    """The same under the name that the storage contract uses."""
+    return timescale_db
