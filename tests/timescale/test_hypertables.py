@@ -45,7 +45,7 @@ async def store_a_day(db: asyncpg.Connection) -> None:
     minutes = range(24 * 60)
     day = MIDNIGHT - DAY
     readings = [(c, day + m * MINUTE, float(m)) for c in (SO2, NOX) for m in minutes]
-    committed = await commit(db, batch(1, Message(readings)))
+    committed = await commit(db, batch(1, Message([*readings])))
     assert not committed.readings.any()
 
 
@@ -80,7 +80,7 @@ async def test_the_columnstore_is_ordered_by_channel_and_time_without_segments(
 async def test_a_batch_over_midnight_makes_a_chunk_for_each_day(db: asyncpg.Connection) -> None:
     await make_units(db)
     readings = [(SO2, MIDNIGHT + minute * MINUTE, 1.0) for minute in range(-3, 3)]
-    await commit(db, batch(1, Message(readings)))
+    await commit(db, batch(1, Message([*readings])))
     assert len(await chunks(db, compressed=False)) == 2
 
 
@@ -149,7 +149,7 @@ async def test_one_channel_of_a_converted_chunk_is_found_without_reading_all(
 ) -> None:
     await make_units(db)
     readings = [(c, MIDNIGHT - DAY + m * MINUTE, 1.0) for c in range(1, 101) for m in range(120)]
-    await commit(db, batch(1, Message(readings)))
+    await commit(db, batch(1, Message([*readings])))
     await to_columnstore(db)
     plan = await db.fetch(
         "explain (analyze, costs off, timing off, summary off)"
@@ -164,7 +164,7 @@ async def test_one_channel_of_a_converted_chunk_is_found_without_reading_all(
 async def test_chunks_are_dropped_whole(db: asyncpg.Connection) -> None:
     await make_units(db)
     days = [(SO2, MIDNIGHT - n * DAY + HOUR, float(n)) for n in range(5)]
-    await commit(db, batch(1, Message(days)))
+    await commit(db, batch(1, Message([*days])))
     await to_columnstore(db)
     dropped = await db.fetch("select drop_chunks('readings', '2024-10-02'::timestamptz)")
     assert len(dropped) == 2
