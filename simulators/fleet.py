@@ -87,12 +87,18 @@ class Pace:
         await asyncio.sleep(max(0, self.due(instant) - self._clock()) / SECOND)
 
 
-async def run_fleet(
-    plants: Sequence[Plant], course: Course, broker: Broker, counts: Counts, stop: asyncio.Event
+async def run_fleet(  # noqa: PLR0913  what to send, where to, until when, and who is told
+    plants: Sequence[Plant],
+    course: Course,
+    broker: Broker,
+    counts: Counts,
+    *,
+    stop: asyncio.Event,
+    at: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Send what the plants' units send until the course ends or ``stop`` is set.
 
-    Raises BrokerUnreachableError as `deliver` does.
+    ``at`` hears of the simulated time. Raises BrokerUnreachableError as `deliver` does.
     """
     publishers = _publishers(plants, course, broker, counts)
     boots: dict[str, str] = {}
@@ -101,6 +107,7 @@ async def run_fleet(
     async def feed() -> None:
         for plant, message in merged(plants, course):
             await pace.reach(message.due)
+            at(message.due)
             publisher = publishers[plant.enterprise]
             if boots.setdefault(plant.enterprise, message.boot) != message.boot:
                 boots[plant.enterprise] = message.boot

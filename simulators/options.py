@@ -14,8 +14,10 @@ from simulators.instants import parse_duration, parse_instant, parse_offset
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simulators.broker import Broker
 
-class Parsed(click.ParamType):
+
+class Parsed(click.ParamType[Any]):
     """A value that a function parses; its ValueError becomes the error of the option."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -51,10 +53,51 @@ def _positive(text: str, expected: str) -> float:
     return number
 
 
-BROKER = Parsed("URL", parse_broker)
 TIME = Parsed("TIME", parse_instant)
 DURATION = Parsed("DURATION", parse_duration)
 OFFSET = Parsed("OFFSET", parse_offset)
 FAULT_LIST = Parsed("LIST", parse_faults)
 SPEED = Parsed("FACTOR", parse_speed)
 RATE = Parsed("RATE", parse_rate)
+
+
+def _broker(ctx: click.Context, param: click.Parameter, url: str | None) -> Broker | None:
+    try:
+        return None if url is None else parse_broker(url, ctx.params.get("ca_file"))
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+def broker_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--broker`` and ``--ca-file``; the command gets ``broker``, None when not given."""
+    broker = click.option(
+        "--broker",
+        metavar="URL",
+        callback=_broker,
+        envvar="AMS_BROKER",
+        help="mqtt://[user:password@]host[:port] or mqtts://…; the environment's AMS_BROKER.",
+    )
+    ca_file = click.option(
+        "--ca-file",
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        help="Certificates to trust for mqtts, instead of the system's.",
+    )
+    return broker(ca_file(command))
+
+
+def registry_out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--registry-out``."""
+    return click.option(
+        "--registry-out",
+        metavar="FILE",
+        help="Write the registry that this needs: YAML, or JSON for a name that ends in .json, - "
+        "for standard output. Without --broker that is all.",
+    )(command)
+
+
+def need_something_to_do(broker: Broker | None, registry_out: str | None) -> None:
+    """Raise UsageError when neither a broker nor a registry file is given."""
+    if broker is None and registry_out is None:
+        raise click.UsageError("nothing to do: give --broker URL, --registry-out FILE or both")

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -70,8 +71,9 @@ def stopped_by_signals() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def summary(counts: Counts, *, stopped: bool) -> str:
-    """Return the line that ends a run."""
+def finish(counts: Counts, *, stopped: bool) -> int:
+    """Say how a run ended; returns its exit code, 1 when messages were left unacknowledged."""
     said = "stopped: " if stopped else ""
-    unacknowledged = f", {counts.waiting:,} not acknowledged" if counts.waiting else ""
-    return f"{said}{counts.acknowledged:,} messages acknowledged{unacknowledged}"
+    left = f", {counts.waiting:,} not acknowledged" if counts.waiting else ""
+    click.echo(f"{said}{counts.acknowledged:,} messages acknowledged{left}", err=True)
+    return 1 if counts.waiting else 0

@@ -31,6 +31,7 @@ SHUT_DOWN, START_UP = 40 * MINUTE, 90 * MINUTE
 CALIBRATION_HOUR = 2  # by the plant's clock
 CALIBRATION = 10 * MINUTE  # for each analyser: half of it zero gas, half span gas
 CALIBRATED = ("so2", "no", "no2", "co", "o2")
+NOISE = {"temperature": 0.003, "pressure": 0.0003}  # share of the value, else 0.01
 ALWAYS_MEASURED = ("temperature", "pressure")
 
 
@@ -100,7 +101,7 @@ class Stack:
         values: dict[str, float | None] = {}
         status: dict[str, str] = {}
         for place, key in enumerate(self._plant.keys):
-            value = shown[key] * (1 + self._rng.gauss(0, 0.01))
+            value = shown[key] * (1 + self._rng.gauss(0, NOISE.get(key, 0.01)))
             gas = self._calibration_gas(time, key, place) if phase is Phase.RUNNING else None
             if gas is not None:
                 value, status[key] = gas, "calibration"
