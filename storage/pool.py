@@ -58,9 +58,13 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
         if code.startswith(_RETRY_CLASSES) or code in _RETRY_CODES:
             raise Unavailable(f"{doing}: {error}") from error
         raise
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except asyncpg.InterfaceError as error:
         if "clos" not in str(error):  # whatever is not of a closed connection is our own fault
             raise
+        raise Unavailable(f"{doing}: {error}") from error
+    except asyncpg.InternalClientError as error:
+        # The driver's state after a backend was ended between two statements, "cannot switch to
+        # state 11; another operation (2) is in progress": its last words came as nobody asked.
         raise Unavailable(f"{doing}: {error}") from error
     except (OSError, TimeoutError) as error:
         raise Unavailable(f"{doing}: {error or type(error).__name__}") from error
