@@ -53,7 +53,7 @@ def course(  # noqa: PLR0913, PLR0917 - the arguments of machine.step, along tim
     at: NDArray[np.int64],
     mean: NDArray[np.float64],
     assessable: NDArray[np.bool_],
-    in_force: NDArray[np.bool_] | bool,  # noqa: FBT001 - an array or one value for all
+    in_force: NDArray[np.bool_] | np.bool_,
     thresholds: Thresholds,
     step_us: int,
     state: State,

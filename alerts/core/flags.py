@@ -42,14 +42,14 @@ def range_flags(
     value: NDArray[np.float64],
     low: NDArray[np.float64] | float,
     high: NDArray[np.float64] | float,
-    signed: NDArray[np.bool_] | bool,  # noqa: FBT001 - an array or one value for all
+    signed: NDArray[np.bool_] | np.bool_,
 ) -> NDArray[np.int16]:
     """Flag values outside [low, high] as RANGE, and negative ones unless ``signed``.
 
     NaN bounds are no bounds; a NaN value (none) has no flags.
     """
     outside = (value < low) | (value > high)
-    negative = (value < 0) & ~np.asarray(signed)
+    negative = (value < 0) & ~signed
     return _mask(outside, Flag.RANGE) | _mask(negative, Flag.NEGATIVE)
 
 

@@ -59,7 +59,7 @@ class Ring:
         behind = self.head[rows]
         ahead = np.broadcast_to(granule_index, behind.shape)
         moving = np.flatnonzero(ahead > behind)
-        if len(moving) == self.rows and self._advance_all(int(ahead[0])):
+        if len(moving) == self.rows and self._advance_all(ahead):
             return
         numbers, behind, ahead = numbers[moving], behind[moving], ahead[moving]
         self.head[numbers] = ahead
@@ -72,15 +72,15 @@ class Ring:
             more = empty < ahead
             numbers, empty, ahead = numbers[more], empty[more] + 1, ahead[more]
 
-    def _advance_all(self, ahead: int) -> bool:
+    def _advance_all(self, ahead: NDArray[np.int64]) -> bool:
         """Empty whole slots at once where all rows take the same step; False where they do not."""
-        behind = int(self.head[0])
-        if not ((self.head == behind).all()):
+        behind, to = int(self.head[0]), int(ahead[0])
+        if (self.head != behind).any() or (ahead != to).any():
             return False
-        for empty in range(max(behind, ahead - self.size) + 1, ahead + 1):
+        for empty in range(max(behind, to - self.size) + 1, to + 1):
             slot = empty % self.size
             self.total[slot], self.samples[slot], self.filled[slot] = 0.0, 0, 0
-        self.head[:] = ahead
+        self.head[:] = to
         return True
 
     def add(

@@ -40,10 +40,11 @@ def round_significant(
     """
     magnitude = np.abs(x)
     usual = (magnitude >= 10.0 ** (digits - 23)) & (magnitude < 10.0**digits)
+    ordinary = np.where(usual, magnitude, 1.0)
     # An exponent that log10 puts one off next to a power of ten leads to that power all the same.
-    exponent = np.floor(np.log10(np.where(usual, magnitude, 1.0))).astype(np.int8)
+    exponent = np.floor(np.log10(ordinary)).astype(np.int8)
     scale = _EXACT_POWERS[np.clip(digits - 1 - exponent, 0, 22)]
-    whole = np.floor(magnitude * scale + (0.5 + TIE_SLACK))
+    whole = np.floor(ordinary * scale + (0.5 + TIE_SLACK))
     rounded: NDArray[np.float64] = np.where(usual, np.copysign(whole / scale, x), x)
     rare = np.flatnonzero(~usual & np.isfinite(x) & (magnitude > 0))
     if len(rare):
