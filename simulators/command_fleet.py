@@ -66,8 +66,10 @@ Examples:
 @click.command(help=HELP)
 @broker_options
 @registry_out_option
-@click.option("--plants", type=click.IntRange(1, 9999), default=3, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--plants", type=click.IntRange(1, 9999), default=3, show_default=True, help="How many."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of all randomness.")
 @click.option("--speed", type=SPEED, default="1", show_default=True, help="Factor, or max.")
 @click.option("--start", type=TIME, help="First simulated instant, with offset.")
 @click.option("--duration", type=DURATION, help="Simulated time to run; without it, for ever.")

@@ -167,4 +167,11 @@ def _milliseconds(seconds: float) -> float | None:
 
 
 def _words(result: dict[str, object]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in result.items())
+    latency = result["latency_ms"]
+    assert isinstance(latency, dict)  # noqa: S101  as _result makes it
+    shares = ", ".join(f"{name[1:]} % within {value} ms" for name, value in latency.items())
+    return (
+        f"{result['sent']:,} sent, {result['acknowledged']:,} acknowledged, {result['resent']:,} "
+        f"sent again, in {result['seconds']} s: {result['acknowledged_per_second']:,} "
+        f"acknowledged a second; {shares}"
+    )

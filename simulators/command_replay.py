@@ -13,6 +13,7 @@ from simulators.fleet import now
 from simulators.instants import DAY, HOUR, rfc3339
 from simulators.options import (
     DURATION,
+    ENTERPRISE,
     OFFSET,
     SPEED,
     TIME,
@@ -62,7 +63,7 @@ Examples:
 @broker_options
 @registry_out_option
 @click.option("--format", "kind", type=click.Choice([UCI, EPA]), help="Default: by the name.")
-@click.option("--enterprise", metavar="ID", help="Default: gas-turbine or idaho.")
+@click.option("--enterprise", type=ENTERPRISE, help="Default: gas-turbine or idaho.")
 @click.option("--start", type=TIME, help="Time of the first row, with offset.")
 @click.option("--spacing", type=DURATION, default="1h", show_default=True)
 @click.option(

@@ -30,9 +30,9 @@ def parse_duration(text: str) -> int:
 
 
 def duration_text(duration: int) -> str:
-    """Return ``duration`` (microseconds) as the registry writes it, in its largest whole unit."""
+    """Return ``duration`` (microseconds) as registries write it: ``60s``, ``20min`` or ``1h``."""
     for unit in ("d", "h", "min", "s"):
-        if duration % _UNITS[unit] == 0:
+        if duration % _UNITS[unit] == 0 and (unit != "min" or duration > MINUTE):
             return f"{duration // _UNITS[unit]}{unit}"
     return f"{duration // MILLISECOND}ms"
 

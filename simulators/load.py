@@ -99,7 +99,8 @@ class Sender:
                 await self._one_connection()
             except OSError as error:
                 if not self._connected:
-                    raise BrokerUnreachableError(f"{self._broker}: {error}") from None
+                    reason = str(error) or f"no answer within {CONNECT_TIME:g} s"
+                    raise BrokerUnreachableError(f"{self._broker}: {reason}") from None
             if not self._done.done():
                 await asyncio.sleep(random.uniform(0.1, 0.3))
 
@@ -222,10 +223,10 @@ async def _report(totals: Totals, say: Callable[[str], None]) -> None:
         await asyncio.sleep(1)
         now = time.perf_counter()
         half, most = totals.percentiles(50, 99)
+        latency = f"  latency {half * 1000:.1f} ms, 99 % within {most * 1000:.1f} ms"
         say(
             f"{now - began:5.0f} s  sent {(totals.sent - sent) / (now - before):9,.0f}/s  "
             f"acknowledged {(totals.acknowledged - acknowledged) / (now - before):9,.0f}/s  "
-            f"waiting {totals.sent - totals.acknowledged:7,}  "
-            f"latency {half * 1000:.1f} ms, 99 % within {most * 1000:.1f} ms"
+            f"waiting {totals.sent - totals.acknowledged:7,}{'' if math.isnan(half) else latency}"
         )
         sent, acknowledged, before = totals.sent, totals.acknowledged, now

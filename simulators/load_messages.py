@@ -72,11 +72,10 @@ class Messages:
         self._before_seq = b'{"boot":"%s","seq":' % boot.encode()
         self._before_time = b',"samples":[{"time":"'
         self._tails = [_tails(shape, group) for group in range(shape.groups)]
+        self._place = self._round = self._time = 0
+        self._second, self._second_text = -1, b""
         size = len(self._payload(0, 0, 0))
         self._heads = [_head(place, size) for place in range(first, shape.units, stride)]
-        self._place = self._round = 0
-        self._time = 0
-        self._second, self._second_text = -1, b""
 
     def next(self, packet_id: int) -> bytes:
         """Return the next PUBLISH packet (QoS 1)."""

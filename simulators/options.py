@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,6 +44,13 @@ def parse_rate(text: str) -> float:
     return math.inf if text == "max" else _positive(text, "messages a second, or max")
 
 
+def parse_id(text: str) -> str:
+    """Return a registry id as it is."""
+    if not re.fullmatch("[a-z0-9-]{1,40}", text):
+        raise ValueError(f"{text!r} is not an id: 1 to 40 of a-z, 0-9 and -")
+    return text
+
+
 def _positive(text: str, expected: str) -> float:
     try:
         number = float(text)
@@ -59,6 +67,7 @@ OFFSET = Parsed("OFFSET", parse_offset)
 FAULT_LIST = Parsed("LIST", parse_faults)
 SPEED = Parsed("FACTOR", parse_speed)
 RATE = Parsed("RATE", parse_rate)
+ENTERPRISE = Parsed("ID", parse_id)
 
 
 def _broker(ctx: click.Context, param: click.Parameter, url: str | None) -> Broker | None:

@@ -36,7 +36,7 @@ async def shown(
         TextColumn("{task.fields[waiting]:,} waiting"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(title, total=total, position="", waiting=0)
 
         def show() -> None:

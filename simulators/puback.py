@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from simulators.load_messages import remaining_length
 
@@ -57,9 +57,8 @@ class PublishConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Introduce the client."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  a TCP connection
-        self.transport = transport
-        transport.write(self._connect)
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.write(self._connect)
 
     def data_received(self, data: bytes) -> None:
         """Take in acknowledgements; all packets that a broker sends here are four bytes long."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import socket
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import aiomqtt
@@ -71,13 +71,15 @@ class Publisher:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _space: asyncio.Event = field(default_factory=asyncio.Event)
     _closing: bool = False
+    _kept: int = 0
 
     async def put(self, parcel: Parcel) -> None:
         """Accept ``parcel`` for delivery; waits while ``CAPACITY`` parcels are not acknowledged."""
-        while len(self._waiting) >= CAPACITY:
+        while self._kept >= CAPACITY:
             self._space.clear()
             await self._space.wait()
         self._waiting.append(parcel)
+        self._kept += 1
         self.counts.put += not parcel.retain
         self._changed.set()
 
@@ -117,6 +119,7 @@ class Publisher:
             will=_will(self.will),
             clean_session=True,
             keepalive=30,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         ) as client:
             client.pending_calls_threshold = WINDOW
             self.connections += 1
@@ -137,38 +140,41 @@ class Publisher:
     async def _deliver(self, client: aiomqtt.Client) -> None:
         for topic, payload in list(self.states.items()):
             await client.publish(topic, payload, qos=1, retain=True, timeout=math.inf)
-        while self._waiting or not self._closing:
-            if self._waiting:
-                await self._send_window(client)
-            else:
-                self._changed.clear()
-                await self._changed.wait()
+        await self._deliver_parcels(client)
         for topic, payload in self.farewell.items():
             await client.publish(topic, payload, qos=1, retain=True, timeout=math.inf)
 
-    async def _send_window(self, client: aiomqtt.Client) -> None:
-        window = list(islice(self._waiting, WINDOW))
-        tasks = [asyncio.ensure_future(_publish(client, parcel)) for parcel in window]
-        self.counts.sent += sum(not parcel.retain for parcel in window)
+    async def _deliver_parcels(self, client: aiomqtt.Client) -> None:
+        """Keep up to WINDOW parcels in flight; whatever ends this, none is forgotten."""
+        flying: deque[tuple[Parcel, asyncio.Task[None]]] = deque()
         try:
-            await asyncio.gather(*tasks)
+            while flying or self._waiting or not self._closing:
+                while self._waiting and len(flying) < WINDOW:
+                    parcel = self._waiting.popleft()
+                    flying.append((parcel, asyncio.create_task(_publish(client, parcel))))
+                    self.counts.sent += not parcel.retain
+                if not flying:
+                    self._changed.clear()
+                    await self._changed.wait()
+                    continue
+                await asyncio.wait({flying[0][1]})  # brokers acknowledge in order
+                flying[0][1].result()
+                self._settle(*flying.popleft())
         finally:
-            for task in tasks:
+            for _, task in flying:
                 task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            self._settle(window, [result is None for result in results])
+            await asyncio.gather(*(task for _, task in flying), return_exceptions=True)
+            for parcel, task in reversed(flying):
+                self._settle(parcel, task)
 
-    def _settle(self, window: Sequence[Parcel], acknowledged: Sequence[bool]) -> None:
-        """Forget what is acknowledged; the rest stays at the head, in order."""
-        for _ in window:
-            self._waiting.popleft()
-        for parcel, done in zip(reversed(window), reversed(acknowledged), strict=True):
-            if not done:
-                self._waiting.appendleft(parcel)
-        for parcel, done in zip(window, acknowledged, strict=True):
-            if done:
-                self.counts.acknowledged += not parcel.retain
-                self.acknowledged(parcel)
+    def _settle(self, parcel: Parcel, task: asyncio.Task[None]) -> None:
+        """Count a parcel that is acknowledged; keep any other, before those behind it."""
+        if task.cancelled() or task.exception() is not None:
+            self._waiting.appendleft(parcel)
+            return
+        self.counts.acknowledged += not parcel.retain
+        self.acknowledged(parcel)
+        self._kept -= 1
         self._space.set()
 
 

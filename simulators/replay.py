@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from simulators.broker import Broker
     from simulators.registry_out import Entry
 
-REGION = "KZ-KAR"  # the registry wants a region of Kazakhstan
-
 
 @dataclass(frozen=True, slots=True)
 class Replay:
@@ -108,8 +106,6 @@ def replay_enterprise(replay: Replay) -> Entry:
     entry: Entry = {
         "id": replay.enterprise,
         "name": dict(recording.name),
-        "region": REGION,
-        "category": 1,
     }
     if recording.reporting_zone is not None:
         entry["reporting_zone"] = offset_text(recording.reporting_zone)
