@@ -95,6 +95,11 @@ def binary_records(records: Sequence[Sequence[bytes | None]]) -> bytes:
     return b"".join((*parts, _TRAILER))
 
 
+def int4(value: int) -> bytes:
+    """Return an integer as the bytes of one field."""
+    return struct.pack(">i", value)
+
+
 def int8(value: int) -> bytes:
     """Return a bigint as the bytes of one field."""
     return struct.pack(">q", value)
