@@ -40,37 +40,28 @@ class WaitingNotice:
 
 _COLUMNS = ("id", "alert", "recipient", "type", "body", "created_at")
 
-# Steps from alert to alert through the index on (recipient, alert, number), so that the cost is
-# that of the alerts and not of the notices behind each. A notice that failed n times is due
-# delays[n] after its last attempt, shortened by up to a half: by how much follows from its number
-# and n alone, so that a restart changes nothing.
-_HEADS = """
-with recursive head as (
-    (select number, alert, attempts, last_attempt_at from notices
-     where recipient = $1 and state = 'waiting' order by alert, number limit 1)
-    union all
-    select next.* from head, lateral (
-        select number, alert, attempts, last_attempt_at from notices
-        where recipient = $1 and state = 'waiting' and alert > head.alert
-        order by alert, number limit 1) next
-), timed as (
-    select number, case when attempts = 0 or last_attempt_at is null then '-infinity'
-        else last_attempt_at + interval '1 second'
-             * ($4::float8[])[least(attempts, cardinality($4::float8[]))]
-             * (0.5 + 0.5 * (hashint8extended(number, attempts) & 1023) / 1023.0) end as due
-    from head
-)
-select number, null::timestamptz as due from timed where due <= $3
-union all
-select null, min(due) from timed where due > $3
-order by number nulls first
-limit $2 + 1
+# A notice that failed n times is due delays[n] after its last attempt, shortened by up to a half:
+# by how much follows from its number and n alone, so that a restart changes nothing.
+_DUE = """
+last_attempt_at + interval '1 second' * ($3::float8[])[least(attempts, cardinality($3::float8[]))]
+                * (0.5 + 0.5 * (hashint8extended(number, attempts) & 1023) / 1023.0)
 """
 
-_BODIES = """
-select number, id, alert, attempts, body from notices
-where number = any($1::bigint[]) and state = 'waiting' order by number
-"""
+# Walks from the oldest on and stops when the page is full.
+_HEADS = f"""
+select number, id, alert, attempts, body from notices n
+where recipient = $1 and state = 'waiting' and (attempts = 0 or {_DUE} <= $2)
+and not exists (select from notices earlier
+                where earlier.recipient = n.recipient and earlier.alert = n.alert
+                and earlier.state = 'waiting' and earlier.number < n.number)
+order by number limit $4
+"""  # noqa: S608 - only our own text is put in
+
+_LATER = f"""
+select min(due) from (select {_DUE} as due from notices
+                      where recipient = $1 and state = 'waiting' and attempts > 0) as failed
+where due > $2
+"""  # noqa: S608 - only our own text is put in
 
 _DELIVERED = """
 update notices set state = 'delivered', attempts = attempts + 1, last_attempt_at = $2,
@@ -108,16 +99,15 @@ async def waiting_heads(
 ) -> tuple[list[WaitingNotice], int | None]:
     """Return each alert's first waiting notice that is due, at most ``limit``, oldest first.
 
-    With it comes the instant when the next one that was not due yet will be, None without such.
-    ``delays`` are the seconds to wait after the first, second, … failure; the last one repeats.
-    Raises Unavailable.
+    With them comes the instant when the next one that is not due yet will be, None without such
+    or when there are more than ``limit``. ``delays`` are the seconds to wait after the first,
+    second, … failure; the last one repeats. Raises Unavailable.
     """
+    arguments = (recipient, instant(now), list(delays))
     async with unavailable("read waiting notices"):
-        rows = await conn.fetch(_HEADS, recipient, limit, instant(now), list(delays))
-        numbers = [row["number"] for row in rows if row["number"] is not None]
-        found = await conn.fetch(_BODIES, numbers) if numbers else []
-    due = [WaitingNotice(**row) for row in found]
-    return due, microseconds(rows[0]["due"]) if rows else None
+        rows = await conn.fetch(_HEADS, *arguments, limit)
+        later = None if len(rows) == limit else await conn.fetchval(_LATER, *arguments)
+    return [WaitingNotice(**row) for row in rows], microseconds(later)
 
 
 async def record_attempt(

@@ -100,10 +100,11 @@ class Delivery:
                 if attempt == 0:
                     _log.warning("database away, notices wait", error=str(error))
                 delay = delays[min(attempt, len(delays) - 1)]
-                await self._pause(delay * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                await self.pause(delay * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
         raise AssertionError  # the loop above has no end
 
-    async def _pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not beyond a stop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
@@ -117,7 +118,7 @@ class Delivery:
 
     async def _expire_regularly(self) -> None:
         while not self.stopping:
-            await self._pause(self.policy.expire_every)
+            await self.pause(self.policy.expire_every)
             await self._expire()
 
     async def _expire(self) -> None:

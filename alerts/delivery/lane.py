@@ -35,7 +35,7 @@ class Lane:
         self._delivery = delivery
         self._slots = asyncio.Semaphore(delivery.policy.side_by_side)
         self._under_way: set[UUID] = set()  # alerts
-        self._failing = False
+        self._failures = 0  # since the last success
 
     def _is_open(self) -> bool:
         return not self._delivery.stopping and self.name in self._delivery.recipients
@@ -45,16 +45,25 @@ class Lane:
         policy = self._delivery.policy
         async with Webhook(policy.answer_within) as webhook, asyncio.TaskGroup() as posts:
             while self._is_open():
+                await self._breathe()
                 self.wake.clear()
                 due, later = await self._page()
                 for notice in due:
                     await self._slots.acquire()
+                    await self._breathe()
                     if not self._is_open():
                         return
                     self._under_way.add(notice.alert)
                     posts.create_task(self._attempt(webhook, notice))
                 if not due:
                     await self._rest(later)
+
+    async def _breathe(self) -> None:
+        """Slow down while nothing at all is taken: a recipient that is gone costs little."""
+        policy = self._delivery.policy
+        too_many = self._failures - policy.side_by_side
+        if too_many > 0:
+            await self._delivery.pause(min(0.1 * 1.5 ** min(too_many, 99), policy.breath))
 
     async def _page(self) -> tuple[Sequence[Waiting], int | None]:
         delivery = self._delivery
@@ -105,9 +114,9 @@ class Lane:
 
     def _tell(self, notice: Waiting, answer: Answer) -> None:
         """Log a recipient's change between well and failing, not each of a thousand attempts."""
-        if answer.delivered and self._failing:
+        if answer.delivered and self._failures:
             _log.info("recipient takes notices again", recipient=self.name)
-        elif not answer.delivered and not self._failing:
+        elif not answer.delivered and not self._failures:
             _log.warning(
                 "notice not delivered, will be tried again",
                 recipient=self.name,
@@ -115,4 +124,4 @@ class Lane:
                 attempts=notice.attempts + 1,
                 outcome=answer.words,
             )
-        self._failing = not answer.delivered
+        self._failures = 0 if answer.delivered else self._failures + 1

@@ -74,14 +74,16 @@ class Policy:
     ``delays`` follow the first, second, … failure of a notice, the last of them every later one;
     each is shortened by up to a half, so that what failed together does not return together.
     ``page`` notices a recipient are in memory, ``side_by_side`` of them (of different alerts) on
-    their way.
+    their way. A recipient that has taken none of the last ones gets the next after a growing
+    pause, at most ``breath``: with it no delay exceeds 5 minutes.
     """
 
     answer_within: float = 10.0
-    delays: tuple[float, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 300)
+    delays: tuple[float, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 290)
     keep: float = 7 * 86_400.0
     expire_every: float = 60.0
     look_again: float = 30.0
     page: int = 200
     side_by_side: int = 8
+    breath: float = 5.0
     database_delays: tuple[float, ...] = (0.5, 1, 2, 5, 10)

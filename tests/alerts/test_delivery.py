@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import socket
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from tests.alerts.outbox import (
     Counts,
     Hook,
     Post,
+    accept,
     delivering,
     make_alert,
     notice,
@@ -259,6 +261,21 @@ async def test_different_alerts_go_side_by_side_up_to_the_bound(pool: asyncpg.Po
     ):
         await counts.reach("delivered", 12)
     assert hook.most_at_once == policy.side_by_side
+
+
+async def test_a_recipient_that_takes_nothing_is_asked_less_and_less_until_it_does(
+    pool: asyncpg.Pool,
+) -> None:
+    ids = await put(pool, *[notice(await make_alert(pool)) for _ in range(40)])
+    eager = replace(FAST, delays=(0.001,), side_by_side=2, breath=0.3)
+    counts, hook = Counts(), Hook(answering(500))
+    started = time.monotonic()
+    async with hook.listening(), delivering(outbox_of(pool), to(hook), policy=eager, counts=counts):
+        await counts.reach("failed", 8)
+        assert time.monotonic() - started > 0.15 + 0.225 + 0.3
+        hook.behave = accept
+        await counts.reach("delivered", 40)
+    assert {(await row(pool, sent))["state"] for sent in ids} == {"delivered"}
 
 
 async def test_many_more_notices_than_a_page_holds_arrive_oldest_first_for_each_alert(

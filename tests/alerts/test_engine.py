@@ -1,0 +1,136 @@
+"""The engine against the slow twin: whatever the order of arrival, the same alerts and blocks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alerts.core.vocabulary import HOUR, MINUTE, Judgement
+from tests import oracles
+from tests.alerts.judging import Judging
+from tests.core.scenario import Scenario, all_scenarios
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START = 1_772_323_200_000_000  # 2026-03-01T00:00:00Z
+
+
+def course(alert: object) -> tuple[object, ...]:
+    """What the audit compares: opened_at, resolved_at, severity, worst, peak, peak_at."""
+    names = ("opened_at", "resolved_at", "severity", "worst", "peak_at")
+    return (*(getattr(alert, name) for name in names), float(alert.peak))  # type: ignore[attr-defined]
+
+
+def assert_as_the_twin(judging: Judging, scenario: Scenario) -> None:
+    last = max((r.time for r in scenario.readings), default=scenario.start)
+    expected = [
+        alert
+        for alert in oracles.alert_history(scenario.readings, scenario.versions, scenario.until)
+        if alert.state != "pending"
+    ]
+    assert [course(a) for a in judging.final_alerts()] == [course(a) for a in expected]
+    if scenario.window % scenario.period:
+        return
+    blocks = oracles.blocks(
+        scenario.readings, scenario.period, scenario.window, scenario.zone, scenario.until
+    )
+    stored = {s: rows[-1] for (w, s), rows in judging.store.blocks.items() if w == scenario.window}
+    for block in blocks:
+        if block.mean is None:
+            assert stored.get(block.start, (None, 0))[1] == 0
+        elif block.start <= last:
+            assert stored[block.start] == (float(block.mean), block.count)
+            version = next((v for v in scenario.versions if v.applies(block.end)), None)
+            if version is not None:
+                state = judging.store.judgements[1, block.start][-1][1]
+                assert Judgement(state).label == oracles.judgement(block, version)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 10_000])
+@pytest.mark.parametrize("scenario", all_scenarios(), ids=lambda one: one.name)
+async def test_scenarios_through_the_engine(scenario: Scenario, batch: int) -> None:
+    judging = Judging(scenario.versions, scenario.zone)
+    for begin in range(0, len(scenario.readings), batch):
+        part = scenario.readings[begin : begin + batch]
+        await judging.feed(part, max(r.time for r in part))
+    await judging.finish(scenario.until)
+    assert_as_the_twin(judging, scenario)
+
+
+@pytest.mark.parametrize("scenario", all_scenarios(), ids=lambda one: one.name)
+async def test_scenarios_with_restarts(scenario: Scenario) -> None:
+    judging = Judging(scenario.versions, scenario.zone)
+    size = max(1, len(scenario.readings) // 5)
+    for begin in range(0, len(scenario.readings), size):
+        part = scenario.readings[begin : begin + size]
+        await judging.feed(part, max(r.time for r in part))
+        await judging.engine.flush()
+        await judging.restart()
+    await judging.finish(scenario.until)
+    if judging.engine.board.cold[1]:  # nothing came after the last restart: wake it
+        await judging.engine.judge_again([judging.engine.task(1, until=scenario.until)])
+    assert_as_the_twin(judging, scenario)
+
+
+LEVELS = st.sampled_from([0.0, 50.0, 79.9, 80.0, 81.5, 95.0, 99.0, 100.0, 100.1, 130.0, 400.0])
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[list[oracles.Reading], Sequence[oracles.Limit]]:
+    """A few hours of a channel in plateaus, with gaps, and a limit on it."""
+    plateaus = draw(st.lists(st.tuples(LEVELS, st.integers(1, 40)), min_size=1, max_size=8))
+    status = draw(
+        st.lists(st.sampled_from(["valid"] * 6 + ["calibration"]), min_size=7, max_size=7)
+    )
+    readings = []
+    minute = 0
+    for level, length in plateaus:
+        for _ in range(length):
+            minute += draw(st.sampled_from([1, 1, 1, 1, 1, 2, 9]))
+            readings.append(oracles.Reading(START + minute * MINUTE, level, status[minute % 7]))
+    limit = oracles.Limit(
+        value=100,
+        window=draw(st.sampled_from([5 * MINUTE, 20 * MINUTE, HOUR])),
+        period=MINUTE,
+        coverage=draw(st.sampled_from(["2/3", "1/4", "1"])),
+        open_after=draw(st.sampled_from([0, 0, 3 * MINUTE])),
+        clear_after=draw(st.sampled_from([0, 5 * MINUTE])),
+    )
+    return readings, [limit]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stream=streams(), data=st.data())
+async def test_order_of_arrival_decides_nothing(
+    stream: tuple[list[oracles.Reading], Sequence[oracles.Limit]], data: st.DataObject
+) -> None:
+    """Shuffled, delayed, repeated, revised and restarted, the end is that of the sorted run."""
+    readings, versions = stream
+    arrivals = [*data.draw(st.permutations(readings)), *readings[:: data.draw(st.integers(2, 9))]]
+    for _ in range(data.draw(st.integers(0, 3))):
+        place = data.draw(st.integers(0, len(readings) - 1))
+        wrong = readings[place]._replace(value=data.draw(LEVELS) + 1)
+        arrivals.insert(0, wrong)  # corrected later
+    judging = Judging(versions)
+    cuts = sorted(
+        {0, len(arrivals), *data.draw(st.lists(st.integers(0, len(arrivals)), max_size=6))}
+    )
+    clock = START
+    for begin, end in pairwise(cuts):
+        clock += MINUTE
+        await judging.feed(arrivals[begin:end], clock)
+        if data.draw(st.booleans()):
+            await judging.engine.sweep(clock + data.draw(st.integers(0, 10)) * MINUTE)
+        if data.draw(st.booleans()):
+            await judging.engine.flush()
+    last = max(r.time for r in readings)
+    until = last + 2 * HOUR
+    await judging.finish(until)
+    final = sorted({r.time: r for r in arrivals}.values())
+    scenario = Scenario("", "", START, until, "+05:00", tuple(versions), tuple(final), (), None)
+    assert_as_the_twin(judging, scenario)
