@@ -34,8 +34,10 @@ def replace_missing(columns: Columns, channels: Channels) -> None:
     """Turn values that their channel's ``missing`` names into NaN with status malfunction."""
     if not channels.missing.shape[1]:
         return
-    missing = channels.missing[columns.channel] == columns.value[:, np.newaxis]
-    rows = np.flatnonzero(missing.any(axis=1))
+    named = ~np.isnan(channels.missing[:, 0][columns.channel])  # most channels name none
+    rows = np.flatnonzero(named)
+    missing = channels.missing[columns.channel[rows]] == columns.value[rows, np.newaxis]
+    rows = rows[missing.any(axis=1)]
     columns.value[rows] = np.nan
     columns.status[rows] = Status.MALFUNCTION
 
@@ -51,8 +53,11 @@ def doubtful(columns: Columns, received_at: int, accept_from: int) -> NDArray[np
     return doubt
 
 
-def flag_values(columns: Columns, channels: Channels, received_at: int) -> None:
-    """Set the flags range, negative and clock where they apply; a null has no range."""
+def flag_values(columns: Columns, channels: Channels, received_at: int | NDArray[np.int64]) -> None:
+    """Set the flags range, negative and clock where they apply; a null has no range.
+
+    ``received_at`` is one time (us) for all, or the time of each reading.
+    """
     channel = columns.channel
     columns.flags |= range_flags(
         columns.value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +15,11 @@ from ingest.fast import FastDecoder, Rows
 from storage.received import AsideMessage, AsideValue, Columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ingest.topics import Topics
     from storage.registry import Unit
+    from storage.retries import Retry
 
 
 @dataclass(slots=True)
@@ -46,54 +48,66 @@ class BatchDecoder:
         self._accept_from = accept_from
 
     def decode(
-        self,
-        topics: Sequence[str],
-        payloads: Sequence[bytes],
-        received_at: int,
-        known: Topics,
-        *,
-        fragments: bool = False,
+        self, topics: Sequence[str], payloads: Sequence[bytes], received_at: int, known: Topics
     ) -> Draft:
-        """Return the messages as columns with their quality flags, and what is set aside.
-
-        With ``fragments`` the payloads are values set aside before, to be judged again.
-        """
-        batch = _Batch(topics, payloads, received_at, known, fragments=fragments)
-        batch.accept_from = oldest_accepted(received_at, self._accept_from)
+        """Return messages as columns with their quality flags, and what is set aside."""
+        batch = _Batch(known)
+        accept_from = oldest_accepted(received_at, self._accept_from)
         for number, (topic, payload) in enumerate(zip(topics, payloads, strict=True)):
-            batch.add(number, topic, payload, self._fast)
-        columns = batch.finish()
-        return Draft(
-            received_at=received_at,
-            units=batch.units,
-            boots=batch.boots,
-            seqs=batch.seqs,
-            readings=columns,
-            aside_messages=batch.aside_messages,
-            aside_values=batch.aside_values,
-            careful=batch.careful,
-        )
+            unit = batch.add(number, topic, payload)
+            if unit is None:
+                continue
+            head = self._fast.take(payload, number, unit.channels, batch.rows)
+            if head is None:
+                context = careful.Context(unit, batch.channels, received_at, accept_from)
+                head = batch.ask_careful(number, topic, payload, context, batch.rows)
+            batch.boots[number], batch.seqs[number] = head
+        columns = batch.to_columns(batch.rows)
+        doubt = doubtful(columns, received_at, accept_from)
+        if doubt.any():
+            again = Rows()
+            numbers = np.unique(columns.message[doubt])
+            for number in numbers.tolist():
+                unit = batch.units[number]
+                if unit is not None:  # readings have a unit
+                    context = careful.Context(unit, batch.channels, received_at, accept_from)
+                    batch.ask_careful(number, topics[number], payloads[number], context, again)
+            kept = select(columns, ~np.isin(columns.message, numbers))
+            columns = merge(kept, batch.to_columns(again))
+        flag_values(columns, batch.channels, received_at)
+        return batch.draft(columns, received_at)
+
+    def decode_again(self, items: Sequence[Retry], known: Topics, now: int) -> Draft:
+        """Return what was set aside as columns, each item judged as of its own receipt.
+
+        An item with a digest is a value, one without a whole message.
+        """
+        batch = _Batch(known)
+        for number, item in enumerate(items):
+            unit = batch.add(number, item.topic, item.payload)
+            if unit is not None:
+                accept_from = oldest_accepted(item.received_at, self._accept_from)
+                context = careful.Context(unit, batch.channels, item.received_at, accept_from)
+                batch.boots[number], batch.seqs[number] = batch.ask_careful(
+                    number,
+                    item.topic,
+                    item.payload,
+                    context,
+                    batch.rows,
+                    fragment=item.digest is not None,
+                )
+        columns = batch.to_columns(batch.rows)
+        received_at = np.array([item.received_at for item in items], np.int64)
+        flag_values(columns, batch.channels, received_at[columns.message])
+        return batch.draft(columns, now)
 
 
 class _Batch:
     """The lists of one batch while they grow."""
 
-    def __init__(
-        self,
-        topics: Sequence[str],
-        payloads: Sequence[bytes],
-        received_at: int,
-        known: Topics,
-        *,
-        fragments: bool,
-    ) -> None:
-        self.topics = topics
-        self.payloads = payloads
-        self.received_at = received_at
-        self.accept_from = 0
+    def __init__(self, known: Topics) -> None:
         self.known = known
         self.channels = known.registry.channels
-        self.fragments = fragments
         self.rows = Rows()
         self.units: list[Unit | None] = []
         self.boots: list[str] = []
@@ -102,52 +116,30 @@ class _Batch:
         self.aside_values: list[AsideValue] = []
         self.careful = 0
 
-    def add(self, number: int, topic: str, payload: bytes, fast: FastDecoder) -> None:
-        """Decode the next message, by the fast decoder where it can."""
+    def add(self, number: int, topic: str, payload: bytes) -> Unit | None:
+        """Add a message and return its unit; without one it is set aside."""
         unit = self.known.find(topic)
         self.units.append(unit)
+        self.boots.append(careful.NO_BOOT)
+        self.seqs.append(careful.NO_SEQ)
         if unit is None:
-            self.boots.append(careful.NO_BOOT)
-            self.seqs.append(careful.NO_SEQ)
             refused = self.known.explain(topic)
             self.aside_messages.append(aside_message(number, topic, payload, refused))
-            return
-        head = None
-        if not self.fragments:
-            head = fast.take(payload, number, unit.channels, self.rows)
-        if head is None:
-            head = self._ask_careful(number, unit, self.rows)
-        self.boots.append(head[0])
-        self.seqs.append(head[1])
+        return unit
 
-    def finish(self) -> Columns:
-        """Return the columns, after the careful decoder judged what the arrays make doubtful."""
-        columns = to_columns(self.rows)
-        replace_missing(columns, self.channels)
-        doubt = doubtful(columns, self.received_at, self.accept_from)
-        if doubt.any():
-            columns = self._judge_again(columns, np.unique(columns.message[doubt]).tolist())
-        flag_values(columns, self.channels, self.received_at)
-        return columns
-
-    def _judge_again(self, columns: Columns, numbers: Iterable[int]) -> Columns:
-        again = Rows()
-        for number in numbers:
-            unit = self.units[number]
-            if unit is not None:
-                self._ask_careful(number, unit, again)
-        kept = select(columns, ~np.isin(columns.message, np.fromiter(numbers, np.int32)))
-        judged = to_columns(again)
-        replace_missing(judged, self.channels)
-        self.aside_messages.sort(key=lambda aside: aside.message)
-        self.aside_values.sort(key=lambda aside: aside.message)
-        return merge(kept, judged)
-
-    def _ask_careful(self, number: int, unit: Unit, into: Rows) -> tuple[str, int]:
+    def ask_careful(  # noqa: PLR0913 - a message, what it is judged by, and where it goes
+        self,
+        number: int,
+        topic: str,
+        payload: bytes,
+        context: careful.Context,
+        into: Rows,
+        *,
+        fragment: bool = False,
+    ) -> tuple[str, int]:
+        """Have the careful decoder add a message to ``into``; return its boot and seq."""
         self.careful += 1
-        topic, payload = self.topics[number], self.payloads[number]
-        context = careful.Context(unit, self.channels, self.received_at, self.accept_from)
-        message = careful.decode(payload, context, fragment=self.fragments)
+        message = careful.decode(payload, context, fragment=fragment)
         if isinstance(message, careful.Refused):
             self.aside_messages.append(aside_message(number, topic, payload, message))
             return message.boot, message.seq
@@ -158,8 +150,28 @@ class _Batch:
         into.rows += [1] * len(message.time)
         into.message += [number] * len(message.time)
         into.codes += [(start + row, code) for row, code in enumerate(message.status) if code]
+        unit = context.unit
         self.aside_values += [aside_value(number, topic, unit, a) for a in message.asides]
         return message.boot, message.seq
+
+    def to_columns(self, rows: Rows) -> Columns:
+        """Return gathered rows as arrays, without the values that mean that there is none."""
+        columns = to_columns(rows)
+        replace_missing(columns, self.channels)
+        return columns
+
+    def draft(self, columns: Columns, received_at: int) -> Draft:
+        """Return the batch, what is set aside in order of receipt."""
+        return Draft(
+            received_at=received_at,
+            units=self.units,
+            boots=self.boots,
+            seqs=self.seqs,
+            readings=columns,
+            aside_messages=sorted(self.aside_messages, key=attrgetter("message")),
+            aside_values=sorted(self.aside_values, key=attrgetter("message")),
+            careful=self.careful,
+        )
 
 
 def to_columns(rows: Rows) -> Columns:

@@ -50,8 +50,10 @@ class Newest:
 def _ascending(channel: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which readings are later than every one of their channel before them."""
     order = np.argsort(channel, kind="stable")
-    _, rank = np.unique(time[order], return_inverse=True)
     first = np.append(True, np.diff(channel[order]) != 0)
+    if (first[1:] | (np.diff(time[order]) > 0)).all():  # nearly always
+        return np.ones(len(channel), np.bool_)
+    _, rank = np.unique(time[order], return_inverse=True)
     # One running maximum serves all channels when each starts above what the last one reached.
     base = (np.cumsum(first) - 1) * (len(rank) + 1)
     highest = np.maximum.accumulate(rank + base)

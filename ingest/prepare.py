@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ingest.newest import Newest
     from ingest.sequences import Boot, Sequences
     from storage.registry import Registry, Unit
+    from storage.retries import Retry
 
 UNNUMBERED = 0  # batch of a Received that is not yet being committed
 
@@ -41,12 +42,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What one transaction commits, with the messages it came from and what to say after it."""
+    """What one transaction commits, with the messages it came from and what to say after it.
+
+    ``topics`` and ``units`` have an entry for each message; ``retries`` too, or none when the
+    messages were delivered.
+    """
 
     received: Received
     topics: Sequence[str]
-    payloads: Sequence[bytes]
-    receipts: list[Receipt]
+    units: Sequence[Unit | None]
+    receipts: Sequence[Receipt]
+    retries: Sequence[Retry]
     registry: Registry
 
 
@@ -84,28 +90,28 @@ class Preparer:
         self._watched = watched(registry.channels)
         self._topics = Topics(registry)
 
-    def decode(
-        self,
-        topics: Sequence[str],
-        payloads: Sequence[bytes],
-        received_at: int,
-        *,
-        fragments: bool = False,
-    ) -> Draft:
+    def decode(self, topics: Sequence[str], payloads: Sequence[bytes], received_at: int) -> Draft:
         """Return the messages as columns; what their boots must be known for comes after."""
-        return self._decoder.decode(
-            topics, payloads, received_at, self._topics, fragments=fragments
-        )
+        return self._decoder.decode(topics, payloads, received_at, self._topics)
+
+    def decode_retries(self, retries: Sequence[Retry], now: int) -> Draft:
+        """Return the same of what was set aside, each judged as of its own receipt."""
+        return self._decoder.decode_again(retries, self._topics, now)
 
     def unknown_boots(self, draft: Draft) -> list[tuple[int, str]]:
         """Return (unit number, boot) that ``sequences`` must be told before ``finish``."""
         pairs = zip(draft.units, draft.boots, strict=True)
         return self.sequences.unknown((u.id, boot) for u, boot in pairs if u is not None and boot)
 
-    def finish(self, draft: Draft, topics: Sequence[str], payloads: Sequence[bytes]) -> Prepared:
-        """Return the delivery ready for its transaction; its boots are all known."""
+    def finish(
+        self, draft: Draft, topics: Sequence[str], retries: Sequence[Retry] = ()
+    ) -> Prepared:
+        """Return messages ready for their transaction; their boots are all known."""
         columns = draft.readings
         boot, seen, gap, receipts = self._sequence(draft)
+        for number, retry in enumerate(retries):
+            # A value that is retried came with a message that was received before.
+            seen[number] |= retry.digest is not None
         fresh = self.newest.take(columns.channel, columns.time)
         flag_gaps(columns, gap)
         flag_course(columns, fresh, self.registry.channels, self._watched, self._last)
@@ -121,7 +127,7 @@ class Preparer:
             aside_messages=draft.aside_messages,
             aside_values=draft.aside_values,
         )
-        return Prepared(received, topics, payloads, receipts, self.registry)
+        return Prepared(received, topics, draft.units, receipts, retries, self.registry)
 
     def _sequence(
         self, draft: Draft
