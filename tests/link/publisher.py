@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from ingest.codec311 import _field, _packet
-from ingest.packets import Hello
+from ingest.packets import DISCONNECT, PINGREQ, Hello
 from tests.fixtures.brokers import Broker
 
 TOPIC = "ams/v1/gres1/ams-1/readings"
@@ -22,23 +22,25 @@ async def publish(
     """Publish all, each acknowledged by the broker before this returns."""
     name = topic.encode() if isinstance(topic, str) else topic
     reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
-    writer.write(_connect())
-    assert await reader.readexactly(4) == b"\x20\x02\x00\x00"
-    waiting = 0
-    for number, payload in enumerate(payloads):
-        packet_id = number % 60_000 + 1
-        writer.write(publish_packet(name, payload, packet_id, first=0x30 | qos << 1))
-        waiting += qos
-        if waiting >= WINDOW:
-            await writer.drain()
-            await reader.readexactly(4 * waiting)
-            waiting = 0
-    await reader.readexactly(4 * waiting)
-    writer.write(b"\xc0\x00")  # what was sent with QoS 0 is taken when the ping is answered
-    await reader.readexactly(2)
-    writer.write(b"\xe0\x00")
-    writer.close()
-    await writer.wait_closed()
+    try:
+        writer.write(_connect())
+        assert await reader.readexactly(4) == b"\x20\x02\x00\x00"
+        waiting = 0
+        for number, payload in enumerate(payloads):
+            packet_id = number % 60_000 + 1
+            writer.write(publish_packet(name, payload, packet_id, first=0x30 | qos << 1))
+            waiting += qos
+            if waiting >= WINDOW:
+                await writer.drain()
+                await reader.readexactly(4 * waiting)
+                waiting = 0
+        await reader.readexactly(4 * waiting)
+        writer.write(PINGREQ)  # what was sent with QoS 0 is taken when this is answered
+        await reader.readexactly(2)
+        writer.write(DISCONNECT)
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 def _connect() -> bytes:
