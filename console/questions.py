@@ -1,0 +1,93 @@
+"""What each route may be asked."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from alerts.core.vocabulary import MINUTE
+from console.parameters import (
+    SOURCE,
+    AlertId,
+    ChannelQuery,
+    EnterpriseQuery,
+    Instant,
+    Query,
+    SourcePath,
+    SpanQuery,
+    Text,
+    UnitQuery,
+    Window,
+)
+
+
+class RegistryQuery(Query):
+    """The registry as it was in force at a time."""
+
+    at: Instant = Field(None, description="As in force then; now where it is not given.")
+
+
+class EnterprisesQuery(EnterpriseQuery, RegistryQuery):
+    """Questions to /enterprises."""
+
+
+class SourcesQuery(EnterpriseQuery, RegistryQuery):
+    """Questions to /sources."""
+
+    source: SourcePath = SOURCE
+
+
+class ChannelsQuery(ChannelQuery, RegistryQuery):
+    """Questions to /channels and /limits."""
+
+
+class ReadingsQuery(ChannelQuery, SpanQuery):
+    """Questions to /readings."""
+
+    revisions: Literal["all", "current"] | None = Field(
+        None, description="All revisions of each reading, or the current one (default)."
+    )
+    as_known_at: Instant = Field(None, description="Only what had been received by then.")
+
+
+class AveragesQuery(ChannelQuery, SpanQuery):
+    """Questions to /averages."""
+
+    window: Window = Field(20 * MINUTE, description="Length of the mean.")
+    kind: Literal["block", "rolling"] | None = Field(
+        None,
+        description="Aligned blocks as stored (default), or rolling means computed when asked: "
+        "one each minute for windows up to 1h, every 20 minutes beyond.",
+    )
+
+
+class JudgementsQuery(ChannelQuery, SpanQuery):
+    """Questions to /judgements."""
+
+    window: Window | None = Field(None, description="Only limits on means of this length.")
+
+
+class AlertsQuery(ChannelQuery, SpanQuery):
+    """Questions to /alerts."""
+
+    state: Literal["pending", "open", "resolved", "withdrawn"] | None = None
+    severity: Literal["warning", "exceedance"] | None = None
+
+
+class NoticesQuery(ChannelQuery, SpanQuery):
+    """Questions to /notices."""
+
+    state: Literal["waiting", "delivered", "expired"] | None = None
+    recipient: Text = None
+    alert: AlertId = None
+
+
+class LedgerQuery(UnitQuery, SpanQuery):
+    """Questions to /ledger."""
+
+
+class QuarantineQuery(UnitQuery, SpanQuery):
+    """Questions to /quarantine."""
+
+    state: Literal["waiting", "retrying", "stored"] | None = None

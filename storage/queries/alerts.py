@@ -1,0 +1,134 @@
+"""Alerts as the API and the notices show them, their history, their acknowledgement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, Span, paged, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncpg import Connection, Record
+
+BEFORE_ALL: Key = (FIRST_INSTANT, UUID(int=0))
+
+# The parameter is the one that was in force when the alert opened, else the channel's first.
+_FIELDS = """
+select a.id, c.enterprise, c.source, c.channel, p.parameter, l.average, v.value as limit_value,
+       v.uom, l.permit, a.limit_version, a.severity, a.worst, a.state, a.opened_at, a.resolved_at,
+       a.peak, a.peak_at, a.value, a.silent_since, a.late, a.acknowledged, a.replaced_by
+from alerts a
+join limits l on l.id = a."limit"
+join channels c on c.id = l.channel
+left join limit_versions v on v."limit" = a."limit" and v.version = a.limit_version
+left join lateral (
+    select parameter from channel_versions
+    where channel = l.channel
+    order by effective <= a.opened_at desc,
+             case when effective <= a.opened_at then -version else version end
+    limit 1) p on true
+"""
+_LIST = f"""{_FIELDS}
+where a.opened_at >= $1 and a.opened_at < $2 and (a.opened_at, a.id) > ($3, $4)
+  and ($5::int[] is null or l.channel = any($5))
+  and ($6::text is null or a.state = $6) and ($7::text is null or a.severity = $7)
+order by a.opened_at, a.id limit $8
+"""
+_BY_ID = f"{_FIELDS} where a.id = any($1::uuid[]) order by a.opened_at, a.id"
+
+_HISTORY = """
+select at, recorded_at, change, state, severity, value, evidence
+from alert_history where alert = $1 order by id
+"""
+
+_ACKNOWLEDGE = """
+with acknowledged as (
+    update alerts set acknowledged = $2, updated_at = now()
+    where id = $1 and acknowledged is null
+    returning id, state, severity, value
+)
+insert into alert_history (alert, at, change, state, severity, value, evidence)
+select id, now(), 'acknowledged', state, severity, value, $2 from acknowledged
+returning alert
+"""
+
+
+async def alerts(  # noqa: PLR0913 - what may be asked
+    conn: Connection,
+    channels: list[int] | None,
+    span: Span,
+    part: Part,
+    *,
+    state: str | None = None,
+    severity: str | None = None,
+) -> Page:
+    """Return alerts by ``opened_at`` and id; key: those two. ``channels`` None means all."""
+    rows = await conn.fetch(
+        _LIST,
+        max(span.start, part.after[0]),
+        span.end,
+        *part.after,
+        channels,
+        state,
+        severity,
+        part.limit + 1,
+    )
+    return paged(rows, part.limit, _item, "opened_at", "id")
+
+
+async def alert_items(conn: Connection, ids: Sequence[UUID]) -> list[Item]:
+    """Return the alerts that exist among ``ids``, by ``opened_at`` and id, ready for JSON."""
+    return [_item(row) for row in await conn.fetch(_BY_ID, list(ids))]
+
+
+async def alert_history(conn: Connection, alert: UUID) -> list[Item]:
+    """Return what became of an alert, in the order in which it was recorded."""
+    return [
+        {
+            "at": rfc3339(row["at"]),
+            "recorded_at": rfc3339(row["recorded_at"]),
+            "change": row["change"],
+            "state": row["state"],
+            "severity": row["severity"],
+            "value": row["value"],
+            "evidence": row["evidence"],
+        }
+        for row in await conn.fetch(_HISTORY, alert)
+    ]
+
+
+async def acknowledge(conn: Connection, alert: UUID, acknowledgement: dict[str, Any]) -> bool:
+    """Note who acknowledged an alert, there and in its history.
+
+    False where there is nothing to do: no such alert, or somebody did it before.
+    """
+    return await conn.fetchval(_ACKNOWLEDGE, alert, acknowledgement) is not None
+
+
+def _item(row: Record) -> Item:
+    return {
+        "id": str(row["id"]),
+        "enterprise": row["enterprise"],
+        "source": row["source"],
+        "channel": row["channel"],
+        "parameter": row["parameter"],
+        "window": row["average"],
+        "limit": row["limit_value"],
+        "uom": row["uom"],
+        "permit": row["permit"],
+        "limit_version": row["limit_version"],
+        "severity": row["severity"],
+        "worst": row["worst"],
+        "state": row["state"],
+        "opened_at": rfc3339(row["opened_at"]),
+        "resolved_at": rfc3339(row["resolved_at"]),
+        "peak": row["peak"],
+        "peak_at": rfc3339(row["peak_at"]),
+        "value": row["value"],
+        "silent_since": rfc3339(row["silent_since"]),
+        "late": row["late"],
+        "acknowledged": row["acknowledged"],
+        "replaced_by": None if row["replaced_by"] is None else str(row["replaced_by"]),
+    }

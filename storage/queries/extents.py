@@ -1,0 +1,149 @@
+"""From when and until when a channel has anything to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alerts.core.vocabulary import MINUTE
+from storage.times import from_micros, to_micros
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from asyncpg import Connection
+
+MOST_SERIES = 20_000
+GRACE = MINUTE  # an empty block is shown no sooner than this after its end
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What time it is, and where days begin for enterprises that name no zone."""
+
+    now: datetime
+    default_zone: str
+
+
+class TooManySeries(Exception):  # noqa: N818 - what the reader must know
+    """More channels or limits match than can be shown together."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"more than {MOST_SERIES:,} channels or limits match, too many to be shown together: "
+            "name an enterprise, source, channel or unit"
+        )
+
+
+_NEWEST = """
+select c.id, n.times[c.id % 1000 + 1] as newest
+from unnest($1::int[]) c(id) join newest n on n.shard = c.id / 1000
+where n.times[c.id % 1000 + 1] > 0
+"""
+
+_NEWEST_SINCE = """
+select t.channel, max(t.newest) as newest
+from batches b, unnest(b.channels, b.newest) as t(channel, newest)
+where b.id > (select batch from progress where follower = 'newest') and t.channel = any($1)
+group by t.channel
+"""
+
+
+async def newest_readings(conn: Connection, channels: list[int]) -> dict[int, int]:
+    """Return the time of each channel's newest reading (microseconds), if it ever had one."""
+    newest = {row["id"]: row["newest"] for row in await conn.fetch(_NEWEST, channels)}
+    for row in await conn.fetch(_NEWEST_SINCE, channels):
+        moment = to_micros(row["newest"])
+        newest[row["channel"]] = max(newest.get(row["channel"], moment), moment)
+    return newest
+
+
+_FIRST_BLOCKS = """
+select c.id, (select b.start from blocks b where b.channel = c.id and b.window_s = 1200
+              order by b.start limit 1) as start
+from unnest($1::int[]) c(id)
+"""
+
+# Before its first 20-minute block a channel may have sent readings that were not valid.
+_FIRST_READINGS = """
+select c.id, (select r.time from readings r where r.channel = c.id and r.time < c.before
+              order by r.time limit 1) as time
+from unnest($1::int[], $2::timestamptz[]) c(id, before)
+"""
+
+
+async def first_readings(
+    conn: Connection, newest: Mapping[int, int], needed_from: Mapping[int, int]
+) -> dict[int, int]:
+    """Return where each channel of ``newest`` begins (microseconds): its first reading.
+
+    Where a channel has a 20-minute mean before ``needed_from`` (by channel, microseconds), that
+    is enough: the block's start is returned and its readings are not searched.
+    """
+    first: dict[int, int] = {}
+    for row in await conn.fetch(_FIRST_BLOCKS, list(newest)):
+        if row["start"] is not None:
+            first[row["id"]] = to_micros(row["start"])
+    search = {
+        channel: first.get(channel, latest + 1)
+        for channel, latest in newest.items()
+        if first.get(channel, latest + 1) > needed_from.get(channel, 0)
+    }
+    bounds = [from_micros(before) for before in search.values()]
+    for row in await conn.fetch(_FIRST_READINGS, list(search), bounds):
+        if row["time"] is not None:
+            first[row["id"]] = to_micros(row["time"])
+    return first
+
+
+_VALID_SINCE = """
+select c.n, least(
+    (select r.time from readings r
+     where r.channel = c.channel and r.time >= c.since and r.status = 0 and r.flags & 1 = 0
+     order by r.time limit 1),
+    (select min(v.time) from revisions v
+     where v.channel = c.channel and v.time >= c.since and v.status = 0 and v.flags & 1 = 0)
+    ) as time
+from unnest($1::int[], $2::timestamptz[]) with ordinality c(channel, since, n)
+"""
+
+
+async def silent_until(
+    conn: Connection,
+    since: Iterable[tuple[int, int]],
+    newest: Mapping[int, int],
+    now: datetime,
+) -> list[int]:
+    """Return until when each channel is known to have no valid reading, from a time on.
+
+    ``since`` pairs channels with times. Where there is a valid reading at or after it, that is the
+    answer: what was stored does not yet reach so far. Else a minute before ``now``.
+    """
+    pairs = list(since)
+    until = [to_micros(now) - GRACE] * len(pairs)
+    active = [n for n, (channel, time) in enumerate(pairs) if newest.get(channel, -1) >= time]
+    rows = await conn.fetch(
+        _VALID_SINCE,
+        [pairs[n][0] for n in active],
+        [from_micros(pairs[n][1]) for n in active],
+    )
+    for row in rows:
+        if row["time"] is not None:
+            n = active[row["n"] - 1]
+            until[n] = min(until[n], to_micros(row["time"]))
+    return until
+
+
+_ZONES = """
+select path, definition->>'reporting_zone' as zone from (
+    select distinct on (path) path, definition from entity_versions
+    where kind = 'enterprise' and effective <= $1 order by path, version desc) latest
+where definition->>'reporting_zone' is not null
+"""
+
+
+async def zones(conn: Connection, calendar: Calendar) -> Callable[[str], str]:
+    """Return a function that says where the days of an enterprise begin."""
+    named = {row["path"]: row["zone"] for row in await conn.fetch(_ZONES, calendar.now)}
+    return lambda enterprise: named.get(enterprise, calendar.default_zone)

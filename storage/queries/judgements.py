@@ -1,0 +1,180 @@
+"""Judgements of blocks by limits: the legal record, with the blocks that could not be assessed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from storage.queries.averages import empty_periods, figures
+from storage.queries.blocks import Block, Stored, blocks_page, series_of
+from storage.queries.extents import (
+    MOST_SERIES,
+    Calendar,
+    TooManySeries,
+    first_readings,
+    newest_readings,
+    silent_until,
+    zones,
+)
+from storage.queries.page import Item, Key, Page, Part, rfc3339
+from storage.times import to_micros
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from asyncpg import Connection, Record
+
+    from storage.queries.page import Span
+
+# The versions of each limit: version i judges windows that end after "after" and not after
+# "until", which is where any later version begins to apply. "last": end of the newest judgement.
+_VERSIONS = """
+select l.id, l.channel as number, l.window_us, v.version,
+       greatest(v.effective, v.valid_from) as after,
+       least(v.valid_until, '9999-12-31Z', (
+           select min(w.effective) from limit_versions w
+           where w."limit" = v."limit" and w.version > v.version)) as until,
+       c.enterprise,
+       (select j.finish from judgements j where j."limit" = l.id
+        order by j.start desc limit 1) as last
+from limits l join limit_versions v on v."limit" = l.id join channels c on c.id = l.channel
+where ($1::int[] is null or l.channel = any($1)) and ($2::bigint is null or l.window_us = $2)
+  and not v.ended
+order by l.id, v.version limit $3
+"""
+
+# What items show of a version; stored judgements name theirs, also if it applies no longer.
+_SHOWN = """
+select v."limit" as id, v.version, v.value, v.uom, l.permit, l.average, l.channel as number,
+       c.enterprise, c.source, c.channel,
+       (select p.parameter from channel_versions p where p.channel = l.channel
+        order by p.version desc limit 1) as parameter
+from limit_versions v join limits l on l.id = v."limit" join channels c on c.id = l.channel
+where v."limit" = any($1)
+"""
+
+_IDS = """
+select l.id from limits l
+where ($1::int[] is null or l.channel = any($1)) and ($2::bigint is null or l.window_us = $2)
+order by l.id limit $3
+"""
+
+_BETWEEN = """
+select distinct on (start, "limit") start, finish, "limit" as id, mean, count, expected,
+       limit_version, judgement_name(state) as state
+from judgements
+where "limit" = any($1) and start >= $2 and start <= $4
+  and (start, "limit") > ($2, $3::bigint) and (start, "limit") <= ($4, $5::bigint)
+order by start, "limit", revision desc limit $6
+"""
+
+_OVERLAPPING = """
+select c.n - 1 as place
+from unnest($1::int[], $2::timestamptz[], $3::timestamptz[])
+     with ordinality c("limit", start, finish, n)
+where exists (
+    select from judgements j
+    where j."limit" = c."limit" and j.finish > c.start and j.start < c.finish
+      and j.start > c.start - interval '2 days')
+"""
+
+
+async def judgements(  # noqa: PLR0913, PLR0917 - what is asked, and when
+    conn: Connection,
+    channels: list[int] | None,
+    window: int | None,
+    span: Span,
+    part: Part,
+    calendar: Calendar,
+) -> Page:
+    """Return a judgement for each limit and block, by start and limit; key: those two.
+
+    Blocks without a valid reading are not assessable. They are shown from the channel's first
+    reading or the limit's start, whichever is later, as far as the channel is known to be silent.
+    ``window`` (microseconds) None means all. Raises TooManySeries.
+    """
+    ids = [row["id"] for row in await conn.fetch(_IDS, channels, window, MOST_SERIES + 1)]
+    if len(ids) > MOST_SERIES:
+        raise TooManySeries
+    versions = await conn.fetch(_VERSIONS, channels, window, 10 * MOST_SERIES)
+    rows = await _rows(conn, versions, calendar)
+    series = series_of([row[:5] for row in rows])
+    blocks, following = await blocks_page(series, _stored(conn, ids), span, part)
+    shown = {
+        (row["id"], row["version"]): row
+        for row in await conn.fetch(_SHOWN, list({block.id for block in blocks}))
+    }
+    channel_of = {row["id"]: row["number"] for row in shown.values()}
+    periods = await empty_periods(conn, blocks, channel_of)
+    items = []
+    for block, period in zip(blocks, periods, strict=True):
+        stored = block.stored
+        version = rows[block.row or 0][5] if stored is None else stored["limit_version"]
+        items.append(_item(shown[block.id, version], block, period))
+    return Page(items, following)
+
+
+async def _rows(
+    conn: Connection, versions: Sequence[Record], calendar: Calendar
+) -> list[tuple[int, int, str, int, int, int]]:
+    """Return (limit, window, zone, low, high, version) for each version that judges anything."""
+    start = {row["id"]: to_micros(row["after"]) for row in reversed(versions)}
+    channels = {row["number"] for row in versions}
+    newest = await newest_readings(conn, sorted(channels))
+    needed: dict[int, int] = {}
+    for row in versions:
+        needed[row["number"]] = min(start[row["id"]], needed.get(row["number"], start[row["id"]]))
+    first = await first_readings(conn, newest, needed)
+    judged = [row for row in versions if row["number"] in first]
+    since = [
+        to_micros(row["last"]) if row["last"] else max(start[row["id"]], first[row["number"]])
+        for row in judged
+    ]
+    silent = await silent_until(
+        conn, zip((row["number"] for row in judged), since, strict=True), newest, calendar.now
+    )
+    zone_of = await zones(conn, calendar)
+    return [
+        (
+            row["id"],
+            row["window_us"],
+            zone_of(row["enterprise"]),
+            max(to_micros(row["after"]), first[row["number"]]),
+            min(to_micros(row["until"]), max(until, begun)),
+            row["version"],
+        )
+        for row, begun, until in zip(judged, since, silent, strict=True)
+    ]
+
+
+def _stored(conn: Connection, ids: list[int]) -> Stored:
+    async def between(after: Key, last: Key, limit: int) -> Sequence[Record]:
+        rows: Sequence[Record] = await conn.fetch(_BETWEEN, ids, *after, *last, limit)
+        return rows
+
+    async def overlapping(
+        numbers: list[int], starts: list[datetime], ends: list[datetime]
+    ) -> set[int]:
+        rows = await conn.fetch(_OVERLAPPING, numbers, starts, ends)
+        return {row["place"] for row in rows}
+
+    return Stored(between, overlapping)
+
+
+def _item(limit: Record, block: Block, period: int) -> Item:
+    stored: Any = block.stored
+    return {
+        "enterprise": limit["enterprise"],
+        "source": limit["source"],
+        "channel": limit["channel"],
+        "parameter": limit["parameter"],
+        "window": limit["average"],
+        "start": rfc3339(block.start),
+        "end": rfc3339(block.end),
+        **figures(block, period),
+        "state": "not_assessable" if stored is None else stored["state"],
+        "limit": limit["value"],
+        "uom": limit["uom"],
+        "permit": limit["permit"],
+        "limit_version": limit["version"],
+    }

@@ -1,0 +1,118 @@
+"""Readings: current ones, all their revisions, or as they were known at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, Span, paged, rfc3339
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from asyncpg import Connection, Record
+
+BEFORE_ALL: Key = (FIRST_INSTANT, -1, -1)
+_ALL_BATCHES = 2**62
+
+# $1 <= time < $2, behind key ($3, $4, $5), channels $6 (null: all), batches below $7, $8 rows.
+# Both branches stop by themselves after $8 rows in order of the key, so that a page costs the
+# same wherever it lies.
+_CURRENT = """
+with base as (
+    select r.time, r.channel, r.value, r.status, r.flags, r.batch, 0::smallint as revision
+    from readings r
+    where r.time >= $1 and r.time < $2 and (r.time, r.channel) > ($3, $4::bigint)
+      and ($6::int[] is null or r.channel = any($6)) and r.batch < $7
+      and not exists (select from revisions v
+                      where v.channel = r.channel and v.time = r.time and v.batch < $7)
+    order by r.time, r.channel limit $8
+), revised as (
+    select distinct on (time, channel) time, channel, value, status, flags, batch, revision
+    from revisions
+    where time >= $1 and time < $2 and (time, channel) > ($3, $4::bigint)
+      and ($6::int[] is null or channel = any($6)) and batch < $7
+    order by time, channel, revision desc limit $8
+), shown as (
+    select * from base union all select * from revised order by time, channel limit $8
+)
+"""
+
+_EVERY_REVISION = """
+with base as (
+    select time, channel, value, status, flags, batch, 0::smallint as revision
+    from readings
+    where time >= $1 and time < $2 and (time, channel) >= ($3, $4::bigint)
+      and (time, channel, 0) > ($3, $4::bigint, $5::int)
+      and ($6::int[] is null or channel = any($6)) and batch < $7
+    order by time, channel limit $8
+), revised as (
+    select time, channel, value, status, flags, batch, revision
+    from revisions
+    where time >= $1 and time < $2 and (time, channel, revision) > ($3, $4::bigint, $5::int)
+      and ($6::int[] is null or channel = any($6)) and batch < $7
+    order by time, channel, revision limit $8
+), shown as (
+    select * from base union all select * from revised
+    order by time, channel, revision limit $8
+)
+"""
+
+# A batch that is gone by retention leaves its readings without a time of receipt.
+_NAMED = """
+select s.time, s.channel as number, s.value, s.revision, status_name(s.status) as status,
+       flag_names(s.flags) as flags, c.enterprise, c.source, c.channel, b.received_at
+from shown s join channels c on c.id = s.channel left join batches b on b.id = s.batch
+where $5::int is not null
+order by s.time, s.channel, s.revision
+"""
+
+# Batches are numbered in order of receipt, except that a retry gets a new number with the time of
+# the first receipt. So known is what is numbered below the first batch received later; the first
+# of 10,000, since a few of them may be retries.
+_FIRST_LATER = """
+select min(id) from (
+    select id from batches where received_at > $1 order by received_at limit 10000) later
+"""
+
+
+async def readings(  # noqa: PLR0913 - what may be asked
+    conn: Connection,
+    channels: list[int] | None,
+    span: Span,
+    part: Part,
+    *,
+    every_revision: bool = False,
+    known_at: datetime | None = None,
+) -> Page:
+    """Return readings by time, channel and revision; key: those three.
+
+    ``channels`` None means all. ``known_at``: only what was received until then, revisions
+    included, so that the answer is what it would have been at that time.
+    """
+    bound = None
+    if known_at is not None:
+        bound = await conn.fetchval(_FIRST_LATER, known_at)
+    rows = await conn.fetch(
+        (_EVERY_REVISION if every_revision else _CURRENT) + _NAMED,
+        max(span.start, part.after[0]),
+        span.end,
+        *part.after,
+        channels,
+        _ALL_BATCHES if bound is None else bound,
+        part.limit + 1,
+    )
+    return paged(rows, part.limit, _item, "time", "number", "revision")
+
+
+def _item(row: Record) -> Item:
+    return {
+        "enterprise": row["enterprise"],
+        "source": row["source"],
+        "channel": row["channel"],
+        "time": rfc3339(row["time"]),
+        "value": row["value"],
+        "status": row["status"],
+        "flags": row["flags"],
+        "revision": row["revision"],
+        "received_at": rfc3339(row["received_at"]),
+    }
