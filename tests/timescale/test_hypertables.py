@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from storage.batches import commit
 from storage.migrate import dialect
 from storage.readings import read_readings
+from storage.retention import apply_retention, compress
 from tests.storage.given import (
     DAY,
     HOUR,
@@ -50,8 +52,7 @@ async def store_a_day(db: asyncpg.Connection) -> None:
 
 
 async def to_columnstore(db: asyncpg.Connection) -> None:
-    for chunk in await chunks(db, compressed=False):
-        await db.execute(f"call convert_to_columnstore('{chunk}')")
+    assert await compress(db, NOW, after=timedelta())
 
 
 async def test_the_three_series_are_hypertables(db: asyncpg.Connection) -> None:
@@ -123,15 +124,22 @@ async def test_late_readings_find_their_place_in_a_converted_chunk(
     assert found["value"].tolist() == [1.0, 2.0]
     again = await commit(db, batch(3, late((SO2, between, 1.0), (NOX, between, 3.0))))
     assert outcomes(again)[0] == ["duplicate", "revised"]
-    await to_columnstore_again(db)
-    found = await read_readings(db, [SO2, NOX], MIDNIGHT - DAY, MIDNIGHT)
-    assert len(found) == 2 * (24 * 60 + 1)
+    assert len(await chunks(db, compressed=True)) == 1
 
 
-async def to_columnstore_again(db: asyncpg.Connection) -> None:
-    """Convert what came to converted chunks since."""
-    for chunk in await chunks(db, compressed=True):
-        await db.execute(f"call convert_to_columnstore('{chunk}')")
+async def test_what_came_to_a_converted_chunk_is_converted_with_the_next(
+    db: asyncpg.Connection,
+) -> None:
+    await store_a_day(db)
+    await to_columnstore(db)
+    [chunk] = await chunks(db, compressed=True)
+    await commit(db, batch(2, late((SO2, MIDNIGHT - HOUR + 1, 1.0))))
+    await commit(db, batch(3, Message([(SO2, MIDNIGHT + HOUR, 1.0)])))
+    beside = f"select count(*) from only {chunk}"  # noqa: S608 - the database's own name
+    assert await db.fetchval(beside) == 1
+    await compress(db, NOW + DAY, after=timedelta())
+    assert await db.fetchval(beside) == 0
+    assert len(await read_readings(db, [SO2], MIDNIGHT - DAY, MIDNIGHT + DAY)) == 24 * 60 + 2
 
 
 async def test_what_was_wrongly_taken_for_new_meets_the_key_of_a_converted_chunk(
@@ -161,12 +169,15 @@ async def test_one_channel_of_a_converted_chunk_is_found_without_reading_all(
     assert "Rows Removed by Filter: 11880" not in said, said
 
 
-async def test_chunks_are_dropped_whole(db: asyncpg.Connection) -> None:
+async def test_retention_drops_converted_chunks_whole(db: asyncpg.Connection) -> None:
     await make_units(db)
-    days = [(SO2, MIDNIGHT - n * DAY + HOUR, float(n)) for n in range(5)]
-    await commit(db, batch(1, Message([*days])))
-    await to_columnstore(db)
-    dropped = await db.fetch("select drop_chunks('readings', '2024-10-02'::timestamptz)")
-    assert len(dropped) == 2
-    found = await read_readings(db, [SO2], MIDNIGHT - 10 * DAY, MIDNIGHT + DAY)
-    assert found["value"].tolist() == [2.0, 1.0, 0.0]
+    for number in range(1, 6):
+        at = NOW + number * DAY
+        await commit(db, batch(number, Message([(SO2, at - HOUR, float(number))]), at=at))
+    await db.execute("update progress set batch = 5 where follower <> 'registry'")
+    now = NOW + 5 * DAY
+    await compress(db, now, after=timedelta())
+    oldest, *_ = await chunks(db, compressed=True)
+    assert await apply_retention(db, now, 2) == [oldest]
+    found = await read_readings(db, [SO2], NOW, now)
+    assert found["value"].tolist() == [2.0, 3.0, 4.0, 5.0]
