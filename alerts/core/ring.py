@@ -13,6 +13,8 @@ Rows = NDArray[np.int64] | NDArray[np.int32] | slice
 Window = tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]
 Counts = NDArray[np.unsignedinteger]
 
+_ABREAST = 131_072  # rows whose sums are made together: they stay in the processor's cache
+
 
 @dataclass(slots=True)
 class Ring:
@@ -139,7 +141,7 @@ class Ring:
         head = self.head[rows]
         end = np.broadcast_to(end_index, head.shape)
         assert (end - k + self.size > head).all(), "a window older than the ring"  # noqa: S101 - the caller's fault, never a user's
-        sums = _Sums(len(rows), k, group)
+        sums = _Sums(len(rows), k, group, self.samples.dtype)
         for j in range(k):
             granule = end - k + j
             slot = granule % self.size
@@ -149,22 +151,29 @@ class Ring:
                 np.where(there, self.samples[slot, rows], 0),
                 np.where(there, self.filled[slot, rows], 0),
             )
-        return sums.total, sums.samples, sums.count
+        return sums.total, sums.samples.astype(np.int32), sums.count.astype(np.int32)
 
     def _window_of_all(self, rows: slice, end: int, k: int, group: int) -> Window:
         """Do what ``window`` does without copying slots, for adjoining rows and one end."""
+        numbers = np.arange(self.rows)[rows]
         head = self.head[rows]
         assert (end - k + self.size > head).all(), "a window older than the ring"  # noqa: S101 - the caller's fault, never a user's
-        sums = _Sums(len(head), k, group)
-        for granule in range(end - k, end):
-            slot = granule % self.size
-            sums.add(self.total[slot, rows], self.samples[slot, rows], self.filled[slot, rows])
+        total, samples, count = np.zeros(len(head)), *np.zeros((2, len(head)), np.int32)
+        for begin in range(0, len(head), _ABREAST):
+            part = slice(begin, min(begin + _ABREAST, len(head)))
+            some = numbers[part]
+            cut = slice(some[0], some[-1] + 1)
+            sums = _Sums(len(some), k, group, self.samples.dtype)
+            for granule in range(end - k, end):
+                slot = granule % self.size
+                sums.add(self.total[slot, cut], self.samples[slot, cut], self.filled[slot, cut])
+            total[part], samples[part], count[part] = sums.total, sums.samples, sums.count
         stale = np.flatnonzero(head < end - 1)
         if len(stale):
-            numbers = np.arange(self.rows)[rows][stale]
-            total, samples, count = self.window(numbers, np.full(len(stale), end), k, group)
-            sums.total[stale], sums.samples[stale], sums.count[stale] = total, samples, count
-        return sums.total, sums.samples, sums.count
+            total[stale], samples[stale], count[stale] = self.window(
+                numbers[stale], np.full(len(stale), end), k, group
+            )
+        return total, samples, count
 
     def load(  # noqa: PLR0913, PLR0917 - one row's whole state
         self,
@@ -206,10 +215,12 @@ class Ring:
 class _Sums:
     """The slots of one window added up, oldest first."""
 
-    def __init__(self, n: int, k: int, group: int) -> None:
+    def __init__(self, n: int, k: int, group: int, counts: np.dtype[np.unsignedinteger]) -> None:
+        # Bytes added up in 16 bits cost a quarter of what they do in 32, and 257 of them fit.
+        narrow = counts == np.uint8 and k <= 257  # noqa: PLR2004 - 257 x 255 = 65,535
         self.total = np.zeros(n)
-        self.samples = np.zeros(n, np.int32)
-        self.count = np.zeros(n, np.int32)
+        self.samples = np.zeros(n, np.uint16 if narrow else np.uint32)
+        self.count = np.zeros_like(self.samples)
         self._group = group
         self._slots = 0
         self._last = k
@@ -221,7 +232,7 @@ class _Sums:
         if self._group == 1:
             self.count += filled
             return
-        self._anything |= samples > 0
+        np.logical_or(self._anything, samples > 0, out=self._anything)
         self._slots += 1
         if self._slots % self._group == 0 or self._slots == self._last:
             self.count += self._anything
