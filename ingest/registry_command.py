@@ -1,0 +1,69 @@
+"""`ams-server registry check` and `apply`, and the registry that `serve` is started with."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from ingest.registry_faults import Fault, RegistryInvalid
+from ingest.registry_read import parse_registry
+from ingest.registry_rows import registry_rows
+from storage.registry_apply import apply_registry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import asyncpg
+
+    from storage.registry_apply import Changes
+
+__all__ = ["RegistryInvalid", "apply_registry_file", "check_registry_file"]
+
+
+def check_registry_file(path: Path) -> list[Fault]:
+    """Return every fault of a registry file or directory; none when it can be applied.
+
+    A path that cannot be read is a fault too.
+    """
+    try:
+        parse_registry(path)
+    except RegistryInvalid as invalid:
+        return invalid.faults
+    except OSError as error:
+        return [_unreadable(path, error)]
+    return []
+
+
+async def apply_registry_file(
+    conn: asyncpg.Connection,
+    path: Path,
+    *,
+    default_zone: str,
+    effective: datetime | None = None,
+) -> Changes:
+    """Validate a registry file or directory and apply it.
+
+    ``effective`` is since when its changes apply, before what the file itself says; None with
+    neither: now. ``default_zone`` is where days begin for enterprises that name no zone.
+
+    Raises:
+        RegistryInvalid: the registry has errors, or cannot be read; nothing was applied.
+        Unavailable: the database is away.
+    """
+    try:
+        document = parse_registry(path)
+    except OSError as error:
+        raise RegistryInvalid([_unreadable(path, error)]) from error
+    digest = hashlib.sha256(document.digest + default_zone.encode()).digest()
+    return await apply_registry(
+        conn,
+        registry_rows(document, default_zone),
+        effective=effective or document.effective,
+        source=document.source,
+        digest=digest,
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> Fault:
+    return Fault(str(error.filename or path), 1, 1, "", f"cannot be read: {error.strerror}")

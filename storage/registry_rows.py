@@ -1,0 +1,83 @@
+"""A whole registry as rows, ready for the database; durations are microseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+
+class EntityRow(NamedTuple):
+    """An enterprise, source, permit or recipient; ``definition`` is its own entry as JSON."""
+
+    kind: str
+    path: str
+    definition: str
+
+
+class ChannelRow(NamedTuple):
+    """A channel; ``basis`` is JSON."""
+
+    enterprise: str
+    source: str
+    channel: str
+    parameter: str
+    uom: str
+    range_low: float
+    range_high: float
+    period_us: int
+    missing: tuple[float, ...]
+    stuck_after_us: int
+    max_step: float
+    basis: str | None
+
+
+class UnitRow(NamedTuple):
+    """A unit, whether or not it reports anything."""
+
+    enterprise: str
+    unit: str
+
+
+class KeyRow(NamedTuple):
+    """What a payload key of a unit means: a channel of the same enterprise."""
+
+    enterprise: str
+    unit: str
+    key: str
+    source: str
+    channel: str
+
+
+class LimitRow(NamedTuple):
+    """A limit of a permit; ``valid_until`` is excluded, shares are texts, compared exactly."""
+
+    permit: str
+    enterprise: str
+    source: str
+    channel: str
+    average: str
+    window_us: int
+    valid_from: datetime
+    valid_until: datetime
+    value: float
+    uom: str
+    coverage: str
+    warn_at: str
+    clear_at: str
+    open_after_us: int
+    clear_after_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRows:
+    """The rows of a registry; each field can be iterated over again and again."""
+
+    entities: Iterable[EntityRow]
+    channels: Iterable[ChannelRow]
+    units: Iterable[UnitRow]
+    keys: Iterable[KeyRow]
+    limits: Iterable[LimitRow]
