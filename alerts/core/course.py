@@ -6,47 +6,19 @@ one event to the next, so that the cost is that of the episodes and not of the m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from alerts.core.episodes import Change, Episode
 from alerts.core.machine import State, Thresholds, compare, lasted
 from alerts.core.vocabulary import Severity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of an alert's state or severity at the evaluation ``at`` (NaN: not assessed)."""
-
-    at: int
-    state: Literal["pending", "open", "resolved"]
-    severity: Severity
-    mean: float
-
-
-@dataclass(slots=True)
-class Episode:
-    """An alert from the first evaluation over the threshold until it is resolved, or goes on.
-
-    Not ``confirmed``: pending still. ``severity`` is the last it had, ``worst`` the highest,
-    ``value`` the last mean assessed within it. ``continued``: it goes on with the alert, open or
-    pending, of the state that the course began with; ``changes`` holds the changes in this course.
-    """
-
-    opened_at: int
-    confirmed: bool
-    resolved_at: int | None
-    severity: Severity
-    worst: Severity
-    peak: float
-    peak_at: int
-    value: float
-    changes: list[Change] = field(default_factory=list)
-    continued: bool = False
+__all__ = ["Change", "Episode", "course"]
 
 
 def course(  # noqa: PLR0913, PLR0917 - the arguments of machine.step, along time

@@ -1,16 +1,47 @@
-"""Which alert a re-evaluated episode is: identities over a changed course."""
+"""Episodes of alerts, and which alert a re-evaluated one is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alerts.core.course import Episode
+    from alerts.core.vocabulary import Severity
 
 Id = TypeVar("Id")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of an alert's state or severity at the evaluation ``at`` (NaN: not assessed)."""
+
+    at: int
+    state: Literal["pending", "open", "resolved"]
+    severity: Severity
+    mean: float
+
+
+@dataclass(slots=True)
+class Episode:
+    """An alert from the first evaluation over the threshold until it is resolved, or goes on.
+
+    Not ``confirmed``: pending still. ``severity`` is the last it had, ``worst`` the highest,
+    ``value`` the last mean assessed within it. ``continued``: it goes on with the alert, open or
+    pending, of the state that the course began with; ``changes`` holds the changes in this course.
+    """
+
+    opened_at: int
+    confirmed: bool
+    resolved_at: int | None
+    severity: Severity
+    worst: Severity
+    peak: float
+    peak_at: int
+    value: float
+    changes: list[Change] = field(default_factory=list)
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.core.sums import WindowSums
 from alerts.core.vocabulary import NEVER
 
 Rows = NDArray[np.int64] | NDArray[np.int32] | slice
@@ -141,7 +142,7 @@ class Ring:
         head = self.head[rows]
         end = np.broadcast_to(end_index, head.shape)
         assert (end - k + self.size > head).all(), "a window older than the ring"  # noqa: S101 - the caller's fault, never a user's
-        sums = _Sums(len(rows), k, group, self.samples.dtype)
+        sums = WindowSums(len(rows), k, group, self.samples.dtype)
         for j in range(k):
             granule = end - k + j
             slot = granule % self.size
@@ -163,7 +164,7 @@ class Ring:
             part = slice(begin, min(begin + _ABREAST, len(head)))
             some = numbers[part]
             cut = slice(some[0], some[-1] + 1)
-            sums = _Sums(len(some), k, group, self.samples.dtype)
+            sums = WindowSums(len(some), k, group, self.samples.dtype)
             for granule in range(end - k, end):
                 slot = granule % self.size
                 sums.add(self.total[slot, cut], self.samples[slot, cut], self.filled[slot, cut])
@@ -210,33 +211,6 @@ class Ring:
             np.where(there, self.samples[slot, row], 0).astype(np.int32),
             np.where(there, self.filled[slot, row], 0).astype(np.int32),
         )
-
-
-class _Sums:
-    """The slots of one window added up, oldest first."""
-
-    def __init__(self, n: int, k: int, group: int, counts: np.dtype[np.unsignedinteger]) -> None:
-        # Bytes added up in 16 bits cost a quarter of what they do in 32, and 257 of them fit.
-        narrow = counts == np.uint8 and k <= 257  # noqa: PLR2004 - 257 x 255 = 65,535
-        self.total = np.zeros(n)
-        self.samples = np.zeros(n, np.uint16 if narrow else np.uint32)
-        self.count = np.zeros_like(self.samples)
-        self._group = group
-        self._slots = 0
-        self._last = k
-        self._anything = np.zeros(n if group > 1 else 0, np.bool_)
-
-    def add(self, total: NDArray[np.float64], samples: Counts, filled: Counts) -> None:
-        self.total += total
-        self.samples += samples
-        if self._group == 1:
-            self.count += filled
-            return
-        np.logical_or(self._anything, samples > 0, out=self._anything)
-        self._slots += 1
-        if self._slots % self._group == 0 or self._slots == self._last:
-            self.count += self._anything
-            self._anything[:] = False
 
 
 def _by_row(rows: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64] | slice:
