@@ -11,8 +11,7 @@ from alerts.core.machine import State, Thresholds, step
 from alerts.core.means import assessable, judge, mean
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.ring import Ring
-from alerts.core.slots import granule_for
-from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER
+from alerts.core.vocabulary import HOUR, NEVER
 from alerts.core.zones import in_block
 from alerts.track import LONG_STEP, describe
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from alerts.layout import Kind, Layout
     from alerts.recompute import Recomputed
 
-MINUTE_SLOTS = 64
-LONG_SLOTS = 80 * LONG_STEP  # a day of 25 hours and a little more, in microseconds
+SPARE_SLOTS = 2  # beyond the longest window: the slot that is being filled, and one more
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +56,25 @@ class Board:
         self.machine = State.empty(len(layout.limit_number))
         self.version = layout.limit_first.copy()
         self._block_place = np.full(len(layout.block_channel), -1, np.intp)
-        self.rings = {MINUTE: Ring(MINUTE, MINUTE_SLOTS, n)}
-        self.rows = {MINUTE: np.arange(n, dtype=np.int32)}
-        self._make_long_rings(layout)
+        self.rings: dict[int, Ring] = {}
+        self.rows: dict[int, NDArray[np.int32]] = {}
+        self._make_rings(layout)
 
-    def _make_long_rings(self, layout: Layout) -> None:
-        """Make a ring for each slot width that windows beyond 1 h need, with rows of its own."""
-        long = np.unique(layout.limit_channel[layout.limit_window > HOUR])
-        granules = np.array([granule_for(DAY, int(p)) for p in layout.period[long]], np.int64)
+    def _make_rings(self, layout: Layout) -> None:
+        """Make a ring for each slot width, with a row for each channel that needs it.
+
+        ``rows`` gives a channel's row in each, -1 where it has none.
+        """
+        granule_of_block = np.array([kind.granule for kind in layout.kinds], np.int64)
+        granules = granule_of_block[layout.block_kind]
         for granule in np.unique(granules).tolist():
-            members = long[granules == granule]
+            members = np.unique(layout.block_channel[granules == granule])
+            longest = max(kind.window for kind in layout.kinds if kind.granule == granule)
+            if longest > HOUR:
+                longest += 2 * HOUR  # a day may have 25 hours
             self.rows[granule] = np.full(layout.channels, -1, np.int32)
             self.rows[granule][members] = np.arange(len(members), dtype=np.int32)
-            self.rings[granule] = Ring(granule, LONG_SLOTS // granule, len(members))
+            self.rings[granule] = Ring(granule, longest // granule + SPARE_SLOTS, len(members))
 
     def add(
         self, channel: NDArray[np.int32], time: NDArray[np.int64], value: NDArray[np.float64]
@@ -79,7 +83,7 @@ class Board:
         period = self.layout.period[channel]
         for granule, ring in self.rings.items():
             row = self.rows[granule][channel]
-            here = slice(None) if granule == MINUTE else np.flatnonzero(row >= 0)
+            here = np.flatnonzero(row >= 0)
             ring.add(row[here], time[here], value[here], period[here])
 
     def _sums(
@@ -171,10 +175,10 @@ class Board:
         self, kind: Kind, block: NDArray[np.intp], at: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.intp], int]]:
         """Yield (places, length) of the blocks that end at their M, by length."""
-        due = np.flatnonzero(at % min(kind.window, LONG_STEP) == 0)
         if kind.window <= HOUR:
-            yield due[at[due] % kind.window == 0], kind.window
+            yield np.flatnonzero(at % kind.window == 0), kind.window
             return
+        due = np.flatnonzero(at % LONG_STEP == 0)
         zone = self.layout.zone[self.layout.block_channel[block[due]]]
         for number in np.unique(zone).tolist():
             rows = due[zone == number]
@@ -248,13 +252,15 @@ class Board:
         self.evaluated[channel] = until
         self.newest[channel] = newest
         self.cold[channel] = False
-        for track in (result.minutes, result.long):
-            row = int(self.rows[track.granule][channel]) if track.granule in self.rings else -1
-            if row < 0:
-                continue
-            head = track.first // track.granule + len(track.total) - 1
-            self.rings[track.granule].load(
-                row, head, track.total, track.samples, track.filled, track.last_period
+        for granule, track in result.tracks.items():
+            head = track.first // granule + len(track.total) - 1
+            self.rings[granule].load(
+                int(self.rows[granule][channel]),
+                head,
+                track.total,
+                track.samples,
+                track.filled,
+                track.last_period,
             )
         owned = self.layout.limits_by_channel
         for limit in owned.order[owned.start[channel] : owned.start[channel + 1]].tolist():

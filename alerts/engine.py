@@ -21,7 +21,7 @@ from alerts.rounds import rounds, split
 from alerts.track import LONG_STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -58,6 +58,21 @@ class Store(Protocol):
 
     async def read_alerts(self, limits: Sequence[int], since: int) -> list[Alert]:
         """Return the limits' alerts that were not over before ``since``, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What of a channel is to be judged after a start.
+
+    Readings in [``first``, ``last``] are not judged (NEVER: all are), ``late`` ones among them;
+    what ended by ``judged_until`` is.
+    """
+
+    channel: int
+    judged_until: int
+    first: int = NEVER
+    last: int = NEVER
+    late: bool = False
 
 
 @dataclass(slots=True)
@@ -165,10 +180,9 @@ class Engine:
         await self._save(journal)
         await self.judge_again(
             [
-                self._task(int(c), NEVER, NEVER, int(t))
+                self.task(int(c), until=int(t))
                 for c, t in zip(channel[far], target[far], strict=True)
             ],
-            corrected=False,
         )
         await self._lapse(until)
         await self._note_silence(now)
@@ -182,8 +196,7 @@ class Engine:
         channel = layout.limit_channel[rows]
         over = (ends < until) & (self.board.evaluated[channel] <= ends) & ~self.board.cold[channel]
         await self.judge_again(
-            [self._task(int(c), NEVER, NEVER, until) for c in np.unique(channel[over])],
-            corrected=False,
+            [self.task(int(c), until=until) for c in np.unique(channel[over])],
         )
 
     async def _note_silence(self, now: int) -> None:
@@ -216,33 +229,46 @@ class Engine:
         fresh = np.ones(len(channels), np.bool_)
         np.logical_and.at(fresh, inverse, readings.fresh[odd])
         in_time = first >= board.evaluated[channels]
-        board.newest[channels] = np.maximum(board.newest[channels], last)
         for corrected in (False, True):
             tasks = [
-                self._task(int(c), int(a), int(b), NEVER)
+                self.task(int(c), first=int(a), last=int(b))
                 for c, a, b, plain in zip(channels, first, last, fresh & in_time, strict=True)
                 if plain != corrected
             ]
             await self.judge_again(tasks, corrected=corrected)
+        board.newest[channels] = np.maximum(board.newest[channels], last)
 
-    def _task(self, channel: int, first: int, last: int, until: int) -> Task:
-        """Return what is to be judged of a channel: ``first`` NEVER where no reading is new."""
+    async def wake(self, spans: Iterable[Span]) -> None:
+        """Read channels into memory, and judge what a stopped server left unjudged of them."""
+        late: list[Task] = []
+        plain: list[Task] = []
+        for span in spans:
+            task = self.task(span.channel, first=span.first, last=span.last)
+            task = replace(task, judged_until=min(span.judged_until, task.judged_until))
+            (late if span.late else plain).append(task)
+        await self.judge_again(plain)
+        await self.judge_again(late, corrected=True)
+
+    def task(
+        self, channel: int, *, first: int = NEVER, last: int = NEVER, until: int = NEVER
+    ) -> Task:
+        """Return what is to be judged of a channel, at least up to its newest reading.
+
+        ``first`` and ``last`` bound the readings that are new or changed (NEVER: none is).
+        """
         board = self.board
         layout = board.layout
         judged = int(board.evaluated[channel])
         newest = int(board.newest[channel]) // MINUTE * MINUTE
+        if judged == NEVER:
+            judged = newest if newest > NEVER // 2 else first // MINUTE * MINUTE
         first = judged if first == NEVER else first
-        return Task(
-            channel,
-            int(layout.period[channel]),
-            layout.zones[layout.zone[channel]],
-            first,
-            max(last, first),
-            first if judged == NEVER else judged,
-            max(until, judged, newest),
-        )
+        until = max(until, judged, newest, last // MINUTE * MINUTE)
+        zone = layout.zones[layout.zone[channel]]
+        period = int(layout.period[channel])
+        return Task(channel, period, zone, first, max(last, first), min(judged, until), until)
 
-    async def judge_again(self, tasks: Sequence[Task], *, corrected: bool) -> None:
+    async def judge_again(self, tasks: Sequence[Task], *, corrected: bool = False) -> None:
         """Judge stretches of channels anew and store what differs from what was decided."""
         for begin in range(0, len(tasks), CHANNELS_AT_ONCE):
             await self._judge_some(tasks[begin : begin + CHANNELS_AT_ONCE], corrected=corrected)
@@ -259,7 +285,7 @@ class Engine:
         await self.store.save_blocks(blocks, judgements, self.batch, compare=True)
         for one in done:
             channel = one.task.channel
-            newest = max(int(self.board.newest[channel]), one.result.minutes.newest)
+            newest = max(int(self.board.newest[channel]), one.result.newest)
             self.board.load(channel, one.task.until, newest, one.result)
 
     def _record(self, journal: Journal, done: Done) -> None:
@@ -288,7 +314,7 @@ async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch:
         return []
     channels = np.array([task.channel for task in tasks], np.int32)
     owner, rows = layout.limits_by_channel.of_channels(channels)
-    since = min(task.touched_from for task in tasks)
+    since = min(min(task.touched_from, task.judged_until) for task in tasks)
     known: dict[int, list[Alert]] = {}
     for alert in await store.read_alerts(layout.limit_number[rows].tolist(), since):
         known.setdefault(alert.limit, []).append(alert)

@@ -16,9 +16,9 @@ from alerts.core.machine import State, Thresholds
 from alerts.core.means import assessable, judge, mean
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.slots import granule_for, step_for
-from alerts.core.vocabulary import DAY, HOUR, MINUTE
+from alerts.core.vocabulary import HOUR, MINUTE, NEVER
 from alerts.core.zones import block_edges, expected_slots
-from alerts.track import LONG_STEP, Series, Track
+from alerts.track import Series, Track
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,19 +62,22 @@ class LimitCourse:
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """The outcome: courses by limit number, blocks, judgements, and slots to go on from."""
+    """The outcome: courses by limit number, blocks, judgements, and slots to go on from.
+
+    ``tracks`` are by the width of their slots, ``newest`` is the newest reading (NEVER: none).
+    """
 
     courses: dict[int, LimitCourse]
     blocks: BlockRows
     judgements: JudgementRows
-    minutes: Track
-    long: Track
+    tracks: dict[int, Track]
+    newest: int
 
 
 def first_affected(task: Task, window: int) -> int:
-    """Return the first M whose window holds a touched reading."""
+    """Return the first M that holds a touched reading or was not judged yet."""
     step = step_for(window)
-    return task.touched_from // step * step + step
+    return min(task.touched_from, task.judged_until) // step * step + step
 
 
 def course_start(task: Task, window: int, known: Sequence[Alert]) -> int:
@@ -93,13 +96,13 @@ def course_start(task: Task, window: int, known: Sequence[Alert]) -> int:
 
 def readings_needed_from(task: Task, limits: Limits, known: Mapping[int, Sequence[Alert]]) -> int:
     """Return the time from which the channel's readings must be at hand."""
-    ring = task.until - HOUR - 4 * MINUTE
-    starts = [min(task.touched_from, ring) - 2 * HOUR]
+    earliest = min(task.touched_from, task.judged_until, task.until)
+    starts = [earliest - 2 * HOUR]
     for limit, window in limit_windows(limits).items():
         starts.append(course_start(task, window, known.get(limit, ())) - window)
         if window > HOUR:
             # A day may have 25 hours where a zone changes its offset.
-            starts.append(min(task.touched_from, task.until) - window - 2 * HOUR)
+            starts.append(earliest - window - 2 * HOUR)
     return min(starts)
 
 
@@ -116,18 +119,25 @@ def recompute(
     start: int,
 ) -> Recomputed:
     """Judge ``task`` anew from ``series``, which is complete from ``start`` on."""
-    end = max(int(series.time[-1]) if len(series.time) else task.until, task.until) + 1
-    minutes = Track.of(series, task.period, MINUTE, start, end)
-    granule = granule_for(DAY, task.period)
-    long = Track.of(series, task.period, granule, start // LONG_STEP * LONG_STEP, end)
-    tracks = {window: long if window > HOUR else minutes for window in limits.window.tolist()}
+    newest = int(series.time[-1]) if len(series.time) else NEVER
+    tracks = {
+        granule: Track.of(series, task.period, granule, start, max(newest, task.until) + 1)
+        for granule in {granule_for(window, task.period) for window in _windows(task, limits)}
+    }
     courses = {}
     for limit, window in limit_windows(limits).items():
         versions = np.flatnonzero(limits.limit == limit)
         begin = course_start(task, window, known.get(limit, ()))
-        courses[limit] = _course(task, limits, versions, tracks[window], begin)
-    blocks, judgements = _blocks(task, limits, minutes, long)
-    return Recomputed(courses, blocks, judgements, minutes, long)
+        track = tracks[granule_for(window, task.period)]
+        courses[limit] = _course(task, limits, versions, track, begin)
+    blocks, judgements = _blocks(task, limits, tracks)
+    return Recomputed(courses, blocks, judgements, tracks, newest)
+
+
+def _windows(task: Task, limits: Limits) -> list[int]:
+    """Return the windows that means of the channel are kept of."""
+    standard = {window for window in STANDARD_WINDOWS if window % task.period == 0}
+    return sorted({*standard, *limits.window.tolist()})
 
 
 def _course(
@@ -175,12 +185,11 @@ def version_at(
 
 
 def _blocks(
-    task: Task, limits: Limits, minutes: Track, long: Track
+    task: Task, limits: Limits, tracks: Mapping[int, Track]
 ) -> tuple[BlockRows, JudgementRows]:
     blocks, judgements = [], []
-    standard = {window for window in STANDARD_WINDOWS if window % task.period == 0}
-    for window in sorted({*standard, *limits.window.tolist()}):
-        track = long if window > HOUR else minutes
+    for window in _windows(task, limits):
+        track = tracks[granule_for(window, task.period)]
         start, finish = _edges(task, window)
         total, samples, count = track.blocks(start, finish)
         expected = expected_slots(start, finish, task.period).astype(np.int32)
@@ -230,7 +239,9 @@ def _blocks(
 
 def _edges(task: Task, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Blocks to be judged: those with touched readings, and those that ended since."""
-    start, finish = block_edges(window, task.zone, task.touched_from, max(task.until, 1))
+    start, finish = block_edges(
+        window, task.zone, min(task.touched_from, task.judged_until), task.until
+    )
     touched = (start <= task.touched_to) & (finish > task.touched_from)
     wanted = (finish <= task.until) & (touched | (finish > task.judged_until))
     return start[wanted], finish[wanted]

@@ -12,7 +12,7 @@ from alerts.core.limits import Limits
 from alerts.core.records import Readings
 from alerts.core.rounding import exact_fraction, thresholds
 from alerts.core.vocabulary import MINUTE, NEVER
-from alerts.engine import Engine
+from alerts.engine import Engine, Span
 from alerts.layout import Layout
 from alerts.track import Series
 from tests.oracles import OUTSIDE_RANGE
@@ -91,11 +91,11 @@ class MemoryStore:
             blocks.samples.tolist(),
             strict=True,
         ):
-            known = self.blocks.setdefault((window, start), [])
+            known = self.blocks.get((window, start), [])
             assert compare or not known, "a block was closed twice"
             new = (mean, count)
             if (samples or known) and (not known or repr(known[-1]) != repr(new)):
-                known.append(new)
+                self.blocks[window, start] = [*known, new]
         for limit, start, version, state in zip(
             judgements.limit.tolist(),
             judgements.start.tolist(),
@@ -189,6 +189,18 @@ class Judging:
             if alert.state in {"pending", "open"}
         }
         self.engine = Engine(self.store, board, unresolved, self.batch)
+        if self._known:
+            await self.engine.wake([self._left_unjudged()])
+
+    def _left_unjudged(self) -> Span:
+        ends: dict[int, int] = {}
+        for window, start in self.store.blocks:
+            ends[window] = max(ends.get(window, 0), start + window)
+        judged_until = min(ends.values(), default=min(self._known))
+        fresh = [r.time for number, r in self.store.readings if number > self.store.judged]
+        if not fresh:
+            return Span(CHANNEL, judged_until)
+        return Span(CHANNEL, judged_until, min(fresh), max(fresh))
 
     async def finish(self, until: int) -> None:
         """Let the clock judge what no reading moved on, up to ``until``."""
