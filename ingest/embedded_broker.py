@@ -18,6 +18,7 @@ from typing import Self
 
 import structlog
 
+from ingest.backoff import Backoff
 from ingest.nats_server import (
     EmbeddedBrokerError,
     nats_config,
@@ -30,8 +31,6 @@ log = structlog.get_logger(__name__)
 START_TIMEOUT = 300.0  # seconds; recovery of a large store takes some
 STOP_TIMEOUT = 20.0  # seconds until a server that does not stop is killed
 LOCK_TIMEOUT = 5.0  # seconds; a killed server's child needs a moment to be gone
-STEADY = 10.0  # seconds; a child that lived so long is restarted at once
-MAX_RESTART_DELAY = 10.0  # seconds
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -84,12 +83,12 @@ class EmbeddedBroker:
 
     async def supervise(self) -> None:
         """Restart the child whenever it ends; runs until cancelled."""
-        delay = 0.0
+        loop = asyncio.get_running_loop()
+        backoff = Backoff()
         while True:
-            began = asyncio.get_running_loop().time()
+            began = loop.time()
             code = await self._child.wait()
-            steady = asyncio.get_running_loop().time() - began >= STEADY
-            delay = 0.0 if steady else min(MAX_RESTART_DELAY, delay * 2 or 0.1)
+            delay = backoff.next(loop.time() - began)
             log.warning("embedded broker ended, restarting", code=code, delay=delay)
             await asyncio.sleep(delay)
             try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from ingest.backoff import Backoff
 from ingest.broker_url import BrokerUrl
 from ingest.codec5 import Codec5
 from ingest.codec311 import Codec311
@@ -29,8 +29,6 @@ MAX_MESSAGES = 30_000  # unacknowledged; well below 65,535, so that their packet
 MAX_BYTES = 64 * 1024 * 1024  # of unacknowledged payload
 OPEN_TIMEOUT = 15.0  # seconds, once for the connection and once for login and subscription
 CLOSE_TIMEOUT = 2.0  # seconds
-FIRST_DELAY, MAX_DELAY = 0.1, 10.0  # seconds between attempts to connect
-STEADY = 5.0  # seconds; a connection that lasted so long was a good one
 
 
 def wall_clock() -> int:
@@ -159,16 +157,14 @@ class Link:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        attempt = 0
+        backoff = Backoff()
         while True:
             # A new connection brings new messages even before its subscription is confirmed.
             await self._room.wait()
             began = loop.time()
             self.last_error = await self._converse()
             log.warning("broker link", broker=str(self._broker), error=self.last_error)
-            attempt = 0 if loop.time() - began > STEADY else attempt + 1
-            delay = min(MAX_DELAY, FIRST_DELAY * 2 ** min(attempt, 10))
-            await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - spreads attempts
+            await asyncio.sleep(backoff.next(loop.time() - began))
 
     async def _converse(self) -> str:
         """One connection from beginning to end; why it ended."""
