@@ -7,6 +7,8 @@ since 1970 here and since 2000 there.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +120,36 @@ async def copy_in(
     async def once() -> AsyncIterator[bytes]:
         yield stream
 
-    await conn.copy_to_table(table, source=once(), columns=columns, format="binary")
+    async with _ending_with(conn):
+        await conn.copy_to_table(table, source=once(), columns=columns, format="binary")
+
+
+@contextlib.asynccontextmanager
+async def _ending_with(conn: asyncpg.Connection) -> AsyncIterator[None]:
+    """End the body with ConnectionResetError when the connection is lost.
+
+    asyncpg 0.32 waits for ever for leave to write when that happens in the middle of a COPY.
+    """
+    task = asyncio.current_task()
+    lost = False
+
+    def end(_: object) -> None:
+        nonlocal lost
+        if task and not lost:
+            lost = True
+            task.cancel()
+
+    conn.add_termination_listener(end)
+    try:
+        yield
+    except BaseException as error:
+        if not lost:
+            raise
+        raise ConnectionResetError("the connection was lost in the middle of a COPY") from error
+    finally:
+        if lost and task:
+            task.uncancel()
+        conn.remove_termination_listener(end)
 
 
 async def copy_out(

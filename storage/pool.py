@@ -44,6 +44,8 @@ _PREDECESSOR = 5.0  # seconds for the backend of a killed server to notice
 # Classes of SQLSTATE: connection, resources, operator intervention, system, internal; then what a
 # second attempt cures: serialization failure, deadlock, lock not available.
 _RETRY_CLASSES = ("08", "53", "57", "58", "XX")
+# What asyncpg says of a connection that was lost in the middle of something.
+_LOST = ("clos", "another operation", "unexpected")
 _RETRY_CODES = ("40001", "40P01", "55P03", "25P03")
 
 
@@ -59,7 +61,7 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
             raise Unavailable(f"{doing}: {error}") from error
         raise
     except asyncpg.InterfaceError as error:
-        if "clos" not in str(error):  # whatever is not of a closed connection is our own fault
+        if not any(word in str(error) for word in _LOST):  # else it is our own fault
             raise
         raise Unavailable(f"{doing}: {error}") from error
     except asyncpg.InternalClientError as error:
