@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from alerts.core.order import by_row
 from alerts.core.vocabulary import NEVER, Flag
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def value_flags(  # noqa: PLR0913, PLR0917 - the readings and what their channel
     flags = np.zeros(len(channel), np.int16)
     if not len(channel):
         return flags
-    order = np.argsort(channel, kind="stable")
+    order = by_row(channel)
     row, at, new = channel[order], time[order], value[order]
     begins = np.diff(row, prepend=row[0] - 1) != 0
     ends = np.append(begins[1:], True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.core.order import by_row
 from alerts.core.sums import WindowSums
 from alerts.core.vocabulary import NEVER
 
@@ -101,7 +102,7 @@ class Ring:
         """
         if not len(rows):
             return
-        order = _by_row(rows)
+        order = by_row(rows)
         rows, time, value = rows[order], time[order], value[order]
         step = np.minimum(period, self.granule)
         part = time // (step[order] if step.ndim else step)
@@ -211,16 +212,6 @@ class Ring:
             np.where(there, self.samples[slot, row], 0).astype(np.int32),
             np.where(there, self.filled[slot, row], 0).astype(np.int32),
         )
-
-
-def _by_row(rows: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64] | slice:
-    """Return the stable order by row, or a slice of everything where it is there already."""
-    if (rows[1:] >= rows[:-1]).all():
-        return slice(None)
-    # Row and place in one number: numpy's plain sort is several times as fast as a stable argsort.
-    bits = len(rows).bit_length()
-    keys = np.sort((rows.astype(np.int64) << bits) | np.arange(len(rows)))
-    return keys & ((1 << bits) - 1)
 
 
 def _added(counts: Counts, flat: NDArray[np.int64], more: NDArray[np.int64]) -> Counts:
