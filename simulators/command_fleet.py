@@ -38,7 +38,7 @@ HELP = f"""Simulate plants: load, fuel, oxygen, emissions, abatement that trips,
 shut-down and start-up, calibration at night.
 
 The first three plants are gres1, uktpp and karcement of the example registry, whatever the seed;
-further ones are generated from it. gres1 loses its desulphurisation 5 minutes after the start,
+further ones are generated from it. gres1 loses its desulphurisation 2 minutes after the start,
 for 45: its 20-minute SO2 limit is broken within 20 minutes of simulated time.
 
 Simulated time runs from --start, --speed times as fast as real time, and never ahead of the wall

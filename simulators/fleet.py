@@ -120,8 +120,11 @@ async def run_fleet(  # noqa: PLR0913  what to send, where to, until when, and w
 
 def merged(plants: Sequence[Plant], course: Course) -> Iterator[tuple[Plant, Outgoing]]:
     """Yield the messages of all plants in the order in which they are due."""
-    streams = [((plant, message) for message in unit_messages(plant, course)) for plant in plants]
-    return heapq.merge(*streams, key=lambda pair: pair[1].due)
+
+    def of(plant: Plant) -> Iterator[tuple[Plant, Outgoing]]:
+        return ((plant, message) for message in unit_messages(plant, course))
+
+    return heapq.merge(*map(of, plants), key=lambda pair: pair[1].due)
 
 
 def _publishers(

@@ -51,8 +51,11 @@ class Replay:
 
     def merged(self) -> Iterator[tuple[RecordedUnit, Outgoing]]:
         """Yield the messages of all units in order of time."""
-        streams = [((unit, message) for message in self.messages(unit)) for unit in self._units()]
-        return heapq.merge(*streams, key=lambda pair: pair[1].due)
+
+        def of(unit: RecordedUnit) -> Iterator[tuple[RecordedUnit, Outgoing]]:
+            return ((unit, message) for message in self.messages(unit))
+
+        return heapq.merge(*map(of, self._units()), key=lambda pair: pair[1].due)
 
     def _units(self) -> Sequence[RecordedUnit]:
         return self.recording.units

@@ -54,7 +54,7 @@ class Trip(Enum):
 
 # by how much each emission rises
 EFFECTS: dict[Trip, dict[str, float]] = {
-    Trip.DESULPHURISATION: {"so2": 2.6},
+    Trip.DESULPHURISATION: {"so2": 2.8},
     Trip.FILTER: {"dust": 3.2},
     Trip.BURNER: {"co": 6.0, "no": 1.8, "no2": 1.8},
 }
@@ -158,7 +158,7 @@ class Stack:
         factors = EFFECTS[trip.detail] if trip else {}
         sulphur = math.exp(self._fuel.next())
         thermal = 0.6 + 0.4 * load / NORMAL_LOAD
-        unburnt = math.exp(0.5 * (plant.o2 - min(o2, plant.o2 + 2))) * (1 + 8 * (1 - burning))
+        unburnt = math.exp(0.5 * (plant.o2 - min(o2, plant.o2 + 2))) * (1 + 20 * (1 - burning))
         shape = {"so2": sulphur, "no": thermal, "no2": thermal, "co": unburnt}
         shown = {}
         for key, level in plant.levels.items():
@@ -188,7 +188,7 @@ class Stack:
     def _early_trip(self) -> Episode[Trip] | None:
         if self._plant.early_trip is None:
             return None
-        begin = self._start + 5 * MINUTE
+        begin = self._start + 2 * MINUTE
         return Episode(begin, begin + 45 * MINUTE, self._plant.early_trip)
 
 
