@@ -78,17 +78,15 @@ async def first_readings(
 ) -> dict[int, int]:
     """Return where each channel of ``newest`` begins (microseconds): its first reading.
 
-    Where a channel has a 20-minute mean before ``needed_from`` (by channel, microseconds), that
-    is enough: the block's start is returned and its readings are not searched.
+    Where it is known to begin before ``needed_from`` (by channel, microseconds), that is enough:
+    some time before is returned and its readings are not searched.
     """
-    first: dict[int, int] = {}
+    first = dict(newest)  # all that is known of a channel whose first readings are gone
     for row in await conn.fetch(_FIRST_BLOCKS, list(newest)):
         if row["start"] is not None:
             first[row["id"]] = to_micros(row["start"])
     search = {
-        channel: first.get(channel, latest + 1)
-        for channel, latest in newest.items()
-        if first.get(channel, latest + 1) > needed_from.get(channel, 0)
+        channel: time for channel, time in first.items() if time > needed_from.get(channel, time)
     }
     bounds = [from_micros(before) for before in search.values()]
     for row in await conn.fetch(_FIRST_READINGS, list(search), bounds):
