@@ -9,7 +9,7 @@ CONNACK_311 = b"\x20\x02\x00\x00"
 CONNACK_5 = b"\x20\x03\x00\x00\x00"
 SUBACK_311 = b"\x90\x03\x00\x01\x01"
 SUBACK_5 = b"\x90\x04\x00\x01\x00\x01"
-PUBACK, PINGREQ = 0x40, 0xC0
+PUBACK, PINGREQ, DISCONNECT = 0x40, 0xC0, 0xE0
 
 
 class Scripted:
@@ -40,6 +40,10 @@ class Scripted:
         """Say something unasked on the present connection."""
         self._writers[-1].write(data)
 
+    def hang_up(self) -> None:
+        """Close the present connection."""
+        self._writers[-1].close()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         script = list(self._scripts.pop(0)) if self._scripts else [b""]
@@ -51,7 +55,7 @@ class Scripted:
                     self.acknowledged.append(int.from_bytes(body[:2], "big"))
                 elif head == PINGREQ:
                     writer.write(b"\xd0\x00")
-                elif script and not self._say(writer, script.pop(0)):
+                elif head == DISCONNECT or (script and not self._say(writer, script.pop(0))):
                     break
                 if head >> 4 == 1:
                     self.levels.append(body[6])
