@@ -43,7 +43,7 @@ _POLL = 0.02  # seconds
 _PREDECESSOR = 120.0  # seconds that a server which lost its parent may take to shut down
 _LONG_START = 10.0  # seconds after which a start is worth a line in the log
 _FAST_SHUTDOWN = 60.0  # seconds before the shutdown becomes an immediate one
-_LONGEST_PAUSE = 15.0  # seconds between two attempts to restart
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before an attempt to restart
 
 
 def default_settings() -> dict[str, str]:
@@ -123,19 +123,20 @@ class EmbeddedPostgres:
 
     async def supervise(self) -> None:
         """Start the server again whenever it ends, until cancelled."""
-        pause = 0.1
+        pause, began = _SHORTEST_PAUSE, time.monotonic()
         while True:
             code = await self.exited()
             log.error("the embedded PostgreSQL ended", code=code, action="start it again")
-            started = time.monotonic()
+            lived = time.monotonic() - began
+            pause = _SHORTEST_PAUSE if lived > _LONGEST_PAUSE else min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
             try:
                 await self._start()
-            except StartFailed as error:
+            except (StartFailed, AlreadyRunning) as error:
                 log.error("the embedded PostgreSQL cannot start", reason=str(error))  # noqa: TRY400 - the reason is the message
-            else:
-                self.restarts += 1
-            pause = 0.1 if time.monotonic() - started > _LONGEST_PAUSE else pause * 2
-            await asyncio.sleep(min(pause, _LONGEST_PAUSE) * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                continue
+            self.restarts += 1
+            began = time.monotonic()
 
     async def _initialize(self) -> None:
         if self._cluster.exists():
