@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from alerts.adopt import carry_over, changed_since
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.vocabulary import HOUR, MINUTE, NEVER
-from alerts.journal import Journal, record_course, record_moves
+from alerts.journal import Cause, Journal, record_course, record_moves
 from alerts.recompute import Task, readings_needed_from, recompute
 from alerts.rounds import rounds, split
 from alerts.track import LONG_STEP
@@ -88,6 +89,7 @@ class Engine:
     batch: int = 0
     _blocks: list[BlockRows] = field(default_factory=list)
     _judgements: list[JudgementRows] = field(default_factory=list)
+    _flushed: int = -1
 
     async def take(self, readings: Readings) -> None:
         """Judge a committed batch. Readings of one batch may be in any order."""
@@ -130,9 +132,15 @@ class Engine:
 
     async def flush(self) -> None:
         """Have the block means written that were closed since, and the alerts' present values."""
-        blocks, judgements = BlockRows.joined(self._blocks), JudgementRows.joined(self._judgements)
-        self._blocks, self._judgements = [], []
-        await self.store.save_blocks(blocks, judgements, self.batch, compare=False)
+        if self._blocks or self._flushed != self.batch:
+            blocks, judgements = self._blocks, self._judgements
+            self._blocks, self._judgements, self._flushed = [], [], self.batch
+            await self.store.save_blocks(
+                BlockRows.joined(blocks),
+                JudgementRows.joined(judgements),
+                self.batch,
+                compare=False,
+            )
         await self._touch()
 
     async def _touch(self) -> None:
@@ -216,6 +224,22 @@ class Engine:
         if changed:
             await self.store.touch_alerts(changed)
 
+    async def adopt(self, layout: Layout) -> None:
+        """Go on under a changed registry; judge again what it judges otherwise, history too."""
+        old = self.board.layout.versions
+        self.board = carry_over(self.board, layout)
+        await self.judge_from(changed_since(old, layout.versions))
+
+    async def judge_from(self, starts: Mapping[int, int]) -> None:
+        """Judge channels again, each from its start, because their limits are others."""
+        newest = self.board.newest
+        tasks = [
+            self.task(channel, first=start, last=int(newest[channel]))
+            for channel, start in starts.items()
+            if newest[channel] != NEVER and newest[channel] >= start
+        ]
+        await self.judge_again(tasks, Cause.REGISTRY)
+
     # ------------------------------------------------------------ from the stored readings
 
     async def _retake(self, readings: Readings, odd: NDArray[np.intp]) -> None:
@@ -229,13 +253,13 @@ class Engine:
         fresh = np.ones(len(channels), np.bool_)
         np.logical_and.at(fresh, inverse, readings.fresh[odd])
         in_time = first >= board.evaluated[channels]
-        for corrected in (False, True):
+        for cause in (Cause.ORDER, Cause.LATE):
             tasks = [
                 self.task(int(c), first=int(a), last=int(b))
                 for c, a, b, plain in zip(channels, first, last, fresh & in_time, strict=True)
-                if plain != corrected
+                if plain == (cause is Cause.ORDER)
             ]
-            await self.judge_again(tasks, corrected=corrected)
+            await self.judge_again(tasks, cause)
         board.newest[channels] = np.maximum(board.newest[channels], last)
 
     async def wake(self, spans: Iterable[Span]) -> None:
@@ -247,7 +271,7 @@ class Engine:
             task = replace(task, judged_until=min(span.judged_until, task.judged_until))
             (late if span.late else plain).append(task)
         await self.judge_again(plain)
-        await self.judge_again(late, corrected=True)
+        await self.judge_again(late, Cause.LATE)
 
     def task(
         self, channel: int, *, first: int = NEVER, last: int = NEVER, until: int = NEVER
@@ -268,13 +292,13 @@ class Engine:
         period = int(layout.period[channel])
         return Task(channel, period, zone, first, max(last, first), min(judged, until), until)
 
-    async def judge_again(self, tasks: Sequence[Task], *, corrected: bool = False) -> None:
+    async def judge_again(self, tasks: Sequence[Task], cause: Cause = Cause.ORDER) -> None:
         """Judge stretches of channels anew and store what differs from what was decided."""
         for begin in range(0, len(tasks), CHANNELS_AT_ONCE):
-            await self._judge_some(tasks[begin : begin + CHANNELS_AT_ONCE], corrected=corrected)
+            await self._judge_some(tasks[begin : begin + CHANNELS_AT_ONCE], cause)
 
-    async def _judge_some(self, tasks: Sequence[Task], *, corrected: bool) -> None:
-        journal = Journal(corrected=corrected)
+    async def _judge_some(self, tasks: Sequence[Task], cause: Cause) -> None:
+        journal = Journal(cause)
         done = await recomputed(self.store, self.board.layout, tasks, self.batch)
         for one in done:
             self._record(journal, one)

@@ -6,6 +6,7 @@ A pass may move an alert several times; its recipients get one notice for what i
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -55,14 +56,27 @@ def _course(alert: Alert) -> tuple[object, ...]:
     )
 
 
+class Cause(Enum):
+    """Why a pass was made: readings in their order, late or revised ones, a changed registry."""
+
+    ORDER = auto()
+    LATE = auto()
+    REGISTRY = auto()
+
+
 @dataclass(slots=True)
 class Journal:
-    """The changes of one pass. ``corrected``: late, revised or re-registered data caused them."""
+    """The changes of one pass."""
 
-    corrected: bool = False
+    cause: Cause = Cause.ORDER
     before: dict[UUID, Alert | None] = field(default_factory=dict)
     after: dict[UUID, Alert] = field(default_factory=dict)
     history: list[Entry] = field(default_factory=list)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether what was decided before may have been wrong."""
+        return self.cause is not Cause.ORDER
 
     def put(self, old: Alert | None, new: Alert) -> None:
         """Note that an alert became ``new``; ``old`` is None for one that was not there."""
@@ -177,7 +191,9 @@ def record_course(
         before = by_id.get(key)
         after = _from_episode(key, limits, versions, episode, before)
         if before is None or _differs(before, after):
-            late = journal.corrected and (before is None or _course(before) != _course(after))
+            late = journal.cause is Cause.LATE and (
+                before is None or _course(before) != _course(after)
+            )
             after = replace(after, late=after.late or late)
             journal.put(before, after)
             _note_changes(journal, found, before, after, episode.changes)

@@ -6,7 +6,7 @@ changed registry and the audit: each says only which readings are new and how fa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,6 +120,8 @@ def recompute(
 ) -> Recomputed:
     """Judge ``task`` anew from ``series``, which is complete from ``start`` on."""
     newest = int(series.time[-1]) if len(series.time) else NEVER
+    if len(series.time) and series.time[0] > task.touched_from:
+        task, start = _shortened(task, int(series.time[0]), limits, known, start)
     tracks = {
         granule: Track.of(series, task.period, granule, start, max(newest, task.until) + 1)
         for granule in {granule_for(window, task.period) for window in _windows(task, limits)}
@@ -132,6 +134,14 @@ def recompute(
         courses[limit] = _course(task, limits, versions, track, begin)
     blocks, judgements = _blocks(task, limits, tracks)
     return Recomputed(courses, blocks, judgements, tracks, newest)
+
+
+def _shortened(
+    task: Task, first: int, limits: Limits, known: Mapping[int, Sequence[Alert]], start: int
+) -> tuple[Task, int]:
+    """Leave out the time before the channel's first reading, where every window is empty."""
+    task = replace(task, touched_from=first, judged_until=max(task.judged_until, first))
+    return task, max(start, readings_needed_from(task, limits, known))
 
 
 def _windows(task: Task, limits: Limits) -> list[int]:

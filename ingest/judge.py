@@ -1,0 +1,148 @@
+"""The engine at work: batches in their order, the clock between them, a registry that changes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from alerts.board import Board
+from alerts.core.vocabulary import HOUR
+from alerts.engine import Engine, Span
+from alerts.layout import Layout
+from ingest.judging import JudgingStore, readings_of
+from storage.alerts import read_unresolved
+from storage.batches import next_batch
+from storage.followers import load_newest
+from storage.judging import read_progress, read_unclosed, read_unjudged, write_progress
+from storage.pool import unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import asyncpg
+
+    from storage.received import Committed, Received
+    from storage.registry import Registry
+
+_log = structlog.get_logger(__name__)
+
+FLUSH_EVERY = 1.0  # seconds
+SWEEP_EVERY = 2.0  # seconds
+RECENT = 27 * HOUR  # channels heard of since are read into memory at the start
+
+
+class Judge:
+    """Gives the engine one thing to do at a time."""
+
+    def __init__(
+        self, engine: Engine, pool: asyncpg.Pool, registry: Registry, clock: Callable[[], int]
+    ) -> None:
+        self.engine = engine
+        self._pool = pool
+        self._registry = registry
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def judge(self, received: Received, committed: Committed) -> None:
+        """Judge a committed batch."""
+        async with self._turn:
+            await self.engine.take(readings_of(received, committed))
+
+    async def follow(self, registry: Registry) -> None:
+        """Judge by another registry from now on, and what it judges otherwise of the past."""
+        async with self._turn:
+            if registry is self._registry:
+                return
+            self._registry = registry
+            await self.engine.adopt(layout_of(registry))
+            async with unavailable("note the registry"), self._pool.acquire() as conn:
+                await write_progress(conn, "registry", registry.version)
+
+    async def run(self) -> None:
+        """Judge by the clock and have results written, until cancelled."""
+        swept = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(FLUSH_EVERY)
+            async with self._turn:
+                if loop.time() - swept >= SWEEP_EVERY:
+                    swept = loop.time()
+                    await self.engine.sweep(self._clock())
+                await self.engine.flush()
+
+    async def finish(self) -> None:
+        """Have everything written that is decided."""
+        async with self._turn:
+            await self.engine.flush()
+
+
+def layout_of(registry: Registry) -> Layout:
+    """Arrange a registry for the engine."""
+    channels = registry.channels
+    return Layout.of(
+        registry.limits,
+        active=channels.active,
+        period=channels.period,
+        zone=channels.zone,
+        zones=registry.zones,
+    )
+
+
+async def start_judging(
+    pool: asyncpg.Pool, store: JudgingStore, registry: Registry, clock: Callable[[], int]
+) -> Judge:
+    """Return a judge that goes on where the last server stopped.
+
+    What was committed and not judged is judged first, with its notices; then what a registry that
+    was applied meanwhile judges otherwise. Raises Unavailable.
+    """
+    now = clock()
+    layout = layout_of(registry)
+    board = Board(layout)
+    async with unavailable("restore the judging"), pool.acquire() as conn:
+        newest = await load_newest(conn, layout.channels)
+        unresolved = {alert.limit: alert for alert in await read_unresolved(conn)}
+        last = await next_batch(conn) - 1
+        spans = await _spans(conn, newest, now)
+        judged_version = await read_progress(conn, "registry")
+    known = newest > 0
+    board.newest[known] = newest[known]
+    board.received[known] = now
+    board.cold = known
+    engine = Engine(store, board, unresolved, last)
+    await engine.wake(spans)
+    versions = registry.limits
+    starts: dict[int, int] = {}
+    for row in np.flatnonzero(versions.version > judged_version).tolist():
+        channel, start = int(versions.channel[row]), int(versions.valid_after[row])
+        starts[channel] = min(start, starts.get(channel, start))
+    await engine.judge_from(starts)
+    await engine.flush()
+    async with unavailable("note the registry"), pool.acquire() as conn:
+        await write_progress(conn, "registry", registry.version)
+    _log.info("judging restored", channels_read=len(spans), alerts=len(engine.unresolved))
+    return Judge(engine, pool, registry, clock)
+
+
+async def _spans(conn: asyncpg.Connection, newest: np.ndarray, now: int) -> list[Span]:
+    """Return what has to be read into memory: the recent, and what is not judged or not closed."""
+    channels = np.flatnonzero(newest > 0).astype(np.int32)
+    unclosed = dict(await read_unclosed(conn, channels, newest[channels]))
+    unjudged = {
+        row["channel"]: row
+        for row in await read_unjudged(conn, await read_progress(conn, "alerts"))
+    }
+    recent = channels[newest[channels] >= now - RECENT].tolist()
+    spans = []
+    for channel in sorted({*recent, *unclosed, *unjudged}):
+        row = unjudged.get(channel)
+        judged_until = min(int(newest[channel]), unclosed.get(channel, int(newest[channel])))
+        if row is None:
+            spans.append(Span(channel, judged_until))
+            continue
+        first, final = int(row["first"]), int(row["last"])
+        spans.append(Span(channel, min(judged_until, first), first, final, late=bool(row["late"])))
+    return spans
