@@ -88,23 +88,27 @@ def _check_enterprise(checks: _Checks, where: _Where, enterprise: Enterprise) ->
     plant = _Plant()
     if enterprise.id != UNKNOWN:
         checks.plants[enterprise.id] = plant
+    # Ids below are unique within their holder: sets of its own keep millions of channels cheap.
     for number, source in enumerate(enterprise.sources):
         at: Loc = (*loc, "sources", number)
-        # Ids are unique within their enterprise: a set of its own keeps millions of channels cheap.
         if source.id in plant.sources and source.id != UNKNOWN:
-            first = next(n for n, s in enumerate(enterprise.sources) if s.id == source.id)
-            checks.report(
-                (file, (*at, "id")),
-                f'the source "{source.id}" is there twice: first at {{other}}',
-                (file, (*loc, "sources", first, "id")),
-            )
+            ids = [one.id for one in enterprise.sources]
+            _report_twice(checks, file, at, "the source", ids)
         channels = plant.sources.setdefault(source.id, {})
         for n, channel in enumerate(source.channels):
-            if channels.setdefault(channel.id, channel) is channel or channel.id == UNKNOWN:
-                continue
-            place = (file, (*at, "channels", n, "id"))
-            checks.report(place, f'the channel "{channel.id}" of {source.id} is there twice')
+            if channels.setdefault(channel.id, channel) is not channel and channel.id != UNKNOWN:
+                ids = [one.id for one in source.channels]
+                _report_twice(checks, file, (*at, "channels", n), "the channel", ids)
     _check_units(checks, where, enterprise, plant)
+
+
+def _report_twice(checks: _Checks, file: int, loc: Loc, what: str, ids: list[str]) -> None:
+    """Report that the entry at ``loc`` has an id which one of ``ids``, its list's, has already."""
+    number = loc[-1]
+    name = ids[number] if isinstance(number, int) else ""
+    message = f'{what} "{name}" is there twice: first at {{other}}'
+    first: Loc = (*loc[:-1], ids.index(name), "id")
+    checks.report((file, (*loc, "id")), message, (file, first))
 
 
 def _check_units(checks: _Checks, where: _Where, enterprise: Enterprise, plant: _Plant) -> None:

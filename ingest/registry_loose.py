@@ -124,7 +124,7 @@ def _permit(entry: _Entry) -> Permit:
     return _bare(
         Permit,
         number=entry.text("number", even_broken=True),
-        enterprise=entry.text("enterprise"),
+        enterprise=entry.text("enterprise", even_broken=True),
         limits=entry.entries("limits", _limit),
     )
 
