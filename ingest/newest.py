@@ -31,6 +31,10 @@ class Newest:
             self.times = np.append(self.times, np.full(more, NONE))
             self._row = np.append(self._row, np.zeros(more, np.int64))
 
+    def saved(self) -> NDArray[np.int64]:
+        """Return the times as ``storage`` keeps them: 0 for a channel without readings."""
+        return np.where(self.times == NONE, 0, self.times)
+
     def take(self, channel: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which readings are newer than all before them, and remember their times.
 
