@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +14,15 @@ from alerts.core.vocabulary import HOUR
 from alerts.engine import Engine, Span
 from alerts.layout import Layout
 from ingest.judging import JudgingStore, readings_of
+from ingest.patience import GivenUp
 from storage.alerts import read_unresolved
 from storage.batches import next_batch
 from storage.followers import load_newest
-from storage.judging import read_progress, read_unclosed, read_unjudged, write_progress
+from storage.judging import read_progress, read_unclosed, read_unjudged
 from storage.pool import unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     import asyncpg
 
@@ -30,53 +32,64 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 FLUSH_EVERY = 1.0  # seconds
-SWEEP_EVERY = 2.0  # seconds
+FLUSHES_A_SWEEP = 2
 RECENT = 27 * HOUR  # channels heard of since are read into memory at the start
 
 
 class Judge:
-    """Gives the engine one thing to do at a time."""
+    """Gives the engine one thing to do at a time.
+
+    When the server stops while the database is away nothing more is judged: the next start begins
+    with what is left.
+    """
 
     def __init__(
-        self, engine: Engine, pool: asyncpg.Pool, registry: Registry, clock: Callable[[], int]
+        self, engine: Engine, store: JudgingStore, registry: Registry, clock: Callable[[], int]
     ) -> None:
         self.engine = engine
-        self._pool = pool
+        self._store = store
+        self._given_up = False
         self._registry = registry
         self._clock = clock
         self._turn = asyncio.Lock()
 
     async def judge(self, received: Received, committed: Committed) -> None:
         """Judge a committed batch."""
-        async with self._turn:
-            await self.engine.take(readings_of(received, committed))
+        readings = readings_of(received, committed)
+        await self._in_turn(lambda: self.engine.take(readings))
 
     async def follow(self, registry: Registry) -> None:
         """Judge by another registry from now on, and what it judges otherwise of the past."""
-        async with self._turn:
-            if registry is self._registry:
-                return
-            self._registry = registry
-            await self.engine.adopt(layout_of(registry))
-            async with unavailable("note the registry"), self._pool.acquire() as conn:
-                await write_progress(conn, "registry", registry.version)
+
+        async def adopt() -> None:
+            if registry is not self._registry:
+                self._registry = registry
+                await self.engine.adopt(layout_of(registry))
+                await self._store.note_registry(registry.version)
+
+        await self._in_turn(adopt)
 
     async def run(self) -> None:
         """Judge by the clock and have results written, until cancelled."""
-        swept = 0.0
-        loop = asyncio.get_running_loop()
-        while True:
+        for tick in itertools.count():
             await asyncio.sleep(FLUSH_EVERY)
-            async with self._turn:
-                if loop.time() - swept >= SWEEP_EVERY:
-                    swept = loop.time()
-                    await self.engine.sweep(self._clock())
-                await self.engine.flush()
+            if tick % FLUSHES_A_SWEEP == 0:
+                await self._in_turn(lambda: self.engine.sweep(self._clock()))
+            await self._in_turn(self.engine.flush)
 
     async def finish(self) -> None:
         """Have everything written that is decided."""
+        await self._in_turn(self.engine.flush)
+
+    async def _in_turn(self, work: Callable[[], Awaitable[None]]) -> None:
         async with self._turn:
-            await self.engine.flush()
+            if self._given_up:
+                return
+            try:
+                await work()
+            except GivenUp:
+                self._given_up = True
+                _log.warning("judging stops before its end; the next start goes on from there")
 
 
 def layout_of(registry: Registry) -> Layout:
@@ -91,9 +104,7 @@ def layout_of(registry: Registry) -> Layout:
     )
 
 
-async def start_judging(
-    pool: asyncpg.Pool, store: JudgingStore, registry: Registry, clock: Callable[[], int]
-) -> Judge:
+async def start_judging(store: JudgingStore, registry: Registry, clock: Callable[[], int]) -> Judge:
     """Return a judge that goes on where the last server stopped.
 
     What was committed and not judged is judged first, with its notices; then what a registry that
@@ -102,7 +113,7 @@ async def start_judging(
     now = clock()
     layout = layout_of(registry)
     board = Board(layout)
-    async with unavailable("restore the judging"), pool.acquire() as conn:
+    async with unavailable("restore the judging"), store.pool.acquire() as conn:
         newest = await load_newest(conn, layout.channels)
         unresolved = {alert.limit: alert for alert in await read_unresolved(conn)}
         last = await next_batch(conn) - 1
@@ -121,10 +132,9 @@ async def start_judging(
         starts[channel] = min(start, starts.get(channel, start))
     await engine.judge_from(starts)
     await engine.flush()
-    async with unavailable("note the registry"), pool.acquire() as conn:
-        await write_progress(conn, "registry", registry.version)
+    await store.note_registry(registry.version)
     _log.info("judging restored", channels_read=len(spans), alerts=len(engine.unresolved))
-    return Judge(engine, pool, registry, clock)
+    return Judge(engine, store, registry, clock)
 
 
 async def _spans(conn: asyncpg.Connection, newest: np.ndarray, now: int) -> list[Span]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +16,6 @@ from alerts.notice import event, event_type
 from alerts.track import Series
 from storage.alerts import has_alerts, read_alerts_since, write_alerts, write_history
 from storage.blocks import write_changed, write_new
-from storage.errors import Unavailable
 from storage.judging import read_series, write_progress
 from storage.notices import NewNotice, insert_notices
 from storage.pool import unavailable
@@ -32,12 +29,10 @@ if TYPE_CHECKING:
 
     from alerts.core.records import Alert, BlockRows, JudgementRows
     from alerts.journal import Journal
+    from ingest.patience import Patience
     from storage.received import Committed, Received
 
 _log = structlog.get_logger(__name__)
-
-FIRST_DELAY = 0.1  # seconds
-LONGEST_DELAY = 5.0  # seconds
 
 T = TypeVar("T")
 
@@ -73,6 +68,7 @@ class JudgingStore:
     """
 
     pool: asyncpg.Pool
+    patience: Patience
     source: str
     recipients: list[dict[str, Any]] = field(default_factory=list)
     wake: Callable[[], None] = lambda: None
@@ -159,14 +155,17 @@ class JudgingStore:
             "read alerts", lambda conn: read_alerts_since(conn, limits, since)
         )
 
+    async def note_registry(self, version: int) -> None:
+        """Store that every registry version up to this one has been judged by."""
+        await self._transact(
+            "note the registry", lambda conn: write_progress(conn, "registry", version)
+        )
+
     async def _transact(self, doing: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Do ``work`` in a transaction, again and again while the database is away."""
-        delay = FIRST_DELAY
-        while True:
-            try:
-                async with unavailable(doing), self.pool.acquire() as conn, conn.transaction():
-                    return await work(conn)
-            except Unavailable as error:
-                _log.warning("database away, judging waits", doing=doing, error=str(error))
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-            delay = min(2 * delay, LONGEST_DELAY)
+
+        async def once() -> T:
+            async with unavailable(doing), self.pool.acquire() as conn, conn.transaction():
+                return await work(conn)
+
+        return await self.patience.until_done(doing, once)

@@ -1,0 +1,48 @@
+"""What other programs ask of a running server, by way of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storage.pool import unavailable
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_WISHES = """
+select coalesce((select max(id) from registry_versions), 0) as registry_version,
+       exists (select from quarantine where state = 'retrying') as retry
+"""
+_COUNTS = """
+select (select count(*) from quarantine where state <> 'stored') as quarantine,
+       (select count(*) from notices where state = 'waiting') as notices
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The registry's newest version, and whether quarantine items are marked for a retry."""
+
+    registry_version: int
+    retry: bool
+
+
+async def read_wishes(pool: asyncpg.Pool) -> Wishes:
+    """Return what is asked for now. Raises Unavailable."""
+    async with unavailable("read what is asked of the server"), pool.acquire() as conn:
+        row = await conn.fetchrow(_WISHES)
+    return Wishes(row["registry_version"], row["retry"])
+
+
+async def count_waiting(pool: asyncpg.Pool) -> tuple[int, int]:
+    """Return how many quarantine items and how many notices wait. Raises Unavailable."""
+    async with unavailable("count what waits"), pool.acquire() as conn:
+        row = await conn.fetchrow(_COUNTS)
+    return row["quarantine"], row["notices"]
+
+
+async def installation(pool: asyncpg.Pool) -> str:
+    """Return the id that this database was given when it was made. Raises Unavailable."""
+    async with unavailable("read the installation's id"), pool.acquire() as conn:
+        return str(await conn.fetchval("select id from installation"))
