@@ -7,22 +7,18 @@ Layout of the directory: ``cluster/`` (PostgreSQL's own, mode 0700, with the soc
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
-import fcntl
 import os
 import random
 import shutil
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import structlog
 
+from storage.data_directory import disown_stale_pid, lock, pid_file, socket_url, works_in
 from storage.errors import AlreadyRunning, StartFailed
 from storage.postgres_process import (
     Child,
@@ -33,12 +29,11 @@ from storage.postgres_process import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
 log = structlog.get_logger(__name__)
 
-_SOCKET = ".s.PGSQL.5432"
-_LONGEST_SOCKET_PATH = 107  # bytes: what the system takes as the address of a socket
 _POLL = 0.02  # seconds
 _PREDECESSOR = 120.0  # seconds that a server which lost its parent may take to shut down
 _LONG_START = 10.0  # seconds after which a start is worth a line in the log
@@ -97,14 +92,12 @@ class EmbeddedPostgres:
 
     async def __aenter__(self) -> str:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_held(self.data_dir))
-            self._user = database_user()
-            self._programs = programs()
-            require_reachable(self._programs / "postgres", self._user)
-            await self._initialize()
+            await asyncio.to_thread(self._prepare, stack)
+            if not await asyncio.to_thread(self._cluster.exists):
+                await self._initialize()
             await self._start()
             self._stack = stack.pop_all()
-        return _url(self._cluster)
+        return await asyncio.to_thread(socket_url, self._cluster)
 
     async def __aexit__(
         self,
@@ -138,47 +131,60 @@ class EmbeddedPostgres:
             self.restarts += 1
             began = time.monotonic()
 
+    def _prepare(self, stack: contextlib.ExitStack) -> None:
+        stack.callback(os.close, lock(self.data_dir))
+        self._user = database_user()
+        self._programs = programs()
+        require_reachable(self._programs / "postgres", self._user)
+
     async def _initialize(self) -> None:
-        if self._cluster.exists():
-            return
         fresh = self.data_dir / "cluster.new"  # renamed when complete: a kill leaves no half
+        child = await asyncio.to_thread(self._initdb, fresh)
+        code = await asyncio.shield(asyncio.wrap_future(child.exited))
+        if code:
+            raise StartFailed(f"initdb failed in {self.data_dir}: {self._said()}")
+        await asyncio.to_thread(self._adopt, fresh)
+
+    def _initdb(self, fresh: Path) -> Child:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         if self._user.switch:
             os.chown(fresh, self._user.uid, self._user.gid)
         arguments = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
         locale = ("--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions")
-        child = self._spawn("initdb", fresh, *arguments, *locale)
-        code = await asyncio.shield(asyncio.wrap_future(child.exited))
-        if code:
-            raise StartFailed(f"initdb failed in {self.data_dir}: {self._said()}")
+        return self._spawn("initdb", fresh, *arguments, *locale)
+
+    def _adopt(self, fresh: Path) -> None:
         with (fresh / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write("\ninclude_if_exists = 'ams.conf'  # written at each start\n")
             file.write("include_if_exists = 'local.conf'  # yours, and the last word\n")
         fresh.rename(self._cluster)
 
     async def _start(self) -> None:
-        lines = [f"{name} = {value}\n" for name, value in self._settings.items()]
-        text = "# Written at each start; change local.conf beside it instead.\n" + "".join(lines)
-        (self._cluster / "ams.conf").write_text(text, encoding="utf-8")
         deadline = time.monotonic() + _PREDECESSOR
         while True:
-            _disown_stale_pid(self._cluster)
-            self._child = child = self._spawn("postgres", self._cluster)
+            self._child = child = await asyncio.to_thread(self._launch)
             if await self._ready(child):
                 return
-            said = self._said()
+            said = await asyncio.to_thread(self._said)
             if "postmaster.pid" not in said and "still in use" not in said:
                 raise StartFailed(f"PostgreSQL does not start in {self.data_dir}: {said}")
             if time.monotonic() > deadline:
                 raise AlreadyRunning(f"another PostgreSQL runs in {self.data_dir}: {said}")
             await asyncio.sleep(0.1)
 
+    def _launch(self) -> Child:
+        lines = [f"{name} = {value}\n" for name, value in self._settings.items()]
+        text = "# Written at each start; change local.conf beside it instead.\n" + "".join(lines)
+        (self._cluster / "ams.conf").write_text(text, encoding="utf-8")
+        disown_stale_pid(self._cluster)
+        return self._spawn("postgres", self._cluster)
+
     async def _ready(self, child: Child) -> bool:
         """Wait until the server takes connections (True) or has ended (False)."""
         began = told = time.monotonic()
         while not child.exited.done():
-            pid, state = _pid_file(self._cluster)
+            pid, state = await asyncio.to_thread(pid_file, self._cluster)
             if pid == child.pid and state == "ready":
                 return True
             if time.monotonic() - told > _LONG_START:
@@ -226,76 +232,5 @@ class EmbeddedPostgres:
 def attach(data_dir: Path) -> str | None:
     """Return the URL of the server that another process runs in ``data_dir``, None if none."""
     cluster = data_dir.absolute() / "cluster"
-    pid, state = _pid_file(cluster)
-    return _url(cluster) if pid and state == "ready" and _works_in(pid, cluster) else None
-
-
-@contextlib.contextmanager
-def _held(data_dir: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a generator of nothing
-    """Hold the directory against a second server; the lock ends with us, however we end."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise StartFailed(
-            f"the data directory {data_dir} cannot be used: {error.strerror}; "
-            "name another with --data-dir"
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise AlreadyRunning(f"another server runs in {data_dir}; stop it first") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _pid_file(cluster: Path) -> tuple[int, str]:
-    """Return process id and state as postmaster.pid says, (0, "") without a whole file."""
-    try:
-        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        return int(lines[0]), lines[7].strip()
-    except (FileNotFoundError, NotADirectoryError, PermissionError, IndexError, ValueError):
-        return 0, ""
-
-
-def _works_in(pid: int, cluster: Path) -> bool:
-    """Say whether process ``pid`` lives and works in ``cluster``, as PostgreSQL's servers do."""
-    if sys.platform != "linux":
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
-    try:
-        return Path(f"/proc/{pid}/cwd").stat().st_ino == cluster.stat().st_ino
-    except OSError:
-        return False
-
-
-def _disown_stale_pid(cluster: Path) -> None:
-    """Let PostgreSQL start though the pid that it left behind now belongs to another process.
-
-    It ignores its parent's pid (and still checks that no shared memory of it is in use), so ours
-    is written in the place of the stranger's.
-    """
-    file = cluster / "postmaster.pid"
-    try:
-        first, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        pid = int(first)
-    except (FileNotFoundError, ValueError):
-        return
-    if not _works_in(pid, cluster):
-        file.write_text("".join([f"{os.getpid()}\n", *rest]), encoding="utf-8")
-
-
-def _url(cluster: Path) -> str:
-    place = cluster
-    if len(os.fsencode(cluster / _SOCKET)) > _LONGEST_SOCKET_PATH:
-        short = tempfile.mkdtemp(prefix="ams-")
-        atexit.register(shutil.rmtree, short, ignore_errors=True)
-        place = Path(short) / "d"
-        place.symlink_to(cluster)
-    return f"postgresql://postgres@/postgres?host={quote(str(place))}"
+    pid, state = pid_file(cluster)
+    return socket_url(cluster) if pid and state == "ready" and works_in(pid, cluster) else None
