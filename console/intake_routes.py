@@ -15,8 +15,9 @@ from console.routes import Route, listing
 from storage.queries.ledger import BEFORE_ALL as LEDGER_BEGIN
 from storage.queries.ledger import ledger
 from storage.queries.quarantine import BEFORE_ALL as QUARANTINE_BEGIN
-from storage.queries.quarantine import mark_for_retry, quarantine, quarantine_item
+from storage.queries.quarantine import quarantine, quarantine_item
 from storage.queries.session import reading, writing
+from storage.retries import mark_for_retry
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -45,7 +46,7 @@ async def _retry(request: web.Request) -> web.StreamResponse:
     parse_query(Query, request.query)
     number = _number(request.match_info["id"])
     async with writing(request.app[POOL]) as conn:
-        await mark_for_retry(conn, number)
+        await mark_for_retry(conn, [number])
         item = await _found(conn, number)
     if item["state"] == "retrying":
         await request.app[RETRY]([number])

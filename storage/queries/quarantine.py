@@ -1,4 +1,4 @@
-"""The quarantine: what was set aside, and the wish to have it processed again."""
+"""The quarantine: what was set aside."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ where last_at >= $1 and last_at < $2 and (last_at, id) > ($3, $4)
 order by last_at, id limit $9
 """
 _ONE = f"{_FIELDS} where id = $1"
-_MARK = "update quarantine set state = 'retrying' where id = $1 and state = 'waiting'"
 
 
 async def quarantine(
@@ -55,11 +54,6 @@ async def quarantine_item(conn: Connection, number: int) -> Item | None:
     """Return one item, None where there is no such."""
     row = await conn.fetchrow(_ONE, number)
     return None if row is None else _item(row)
-
-
-async def mark_for_retry(conn: Connection, number: int) -> None:
-    """Let the item wait for the server to process it again, unless it is stored already."""
-    await conn.execute(_MARK, number)
 
 
 def _item(row: Record) -> Item:

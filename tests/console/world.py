@@ -252,7 +252,8 @@ class World:
         number = number or uuid4()
         await self.db.execute(
             'insert into alerts (id, "limit", limit_version, state, severity, worst, opened_at,'
-            " peak, peak_at, value) values ($1, $2, $3, $4, $5, $5, $6, 812.5, $6, 790.0)",
+            " peak, peak_at, value, changed_at)"
+            " values ($1, $2, $3, $4, $5, $5, $6, 812.5, $6, 790.0, $6)",
             number,
             *limit,
             state,
@@ -302,8 +303,8 @@ class World:
     async def aside(self, moment: datetime, **columns: Any) -> int:
         number: int = await self.db.fetchval(
             "insert into quarantine (topic, enterprise, unit, unit_id, key, reason, detail, count,"
-            " first_at, last_at, payload, digest) values"
-            " ($1, $2, $3, $4, $5, $6, 'why', $7, $8, $8, $9, $10) returning id",
+            " first_at, last_at, payload, digest, batch) values"
+            " ($1, $2, $3, $4, $5, $6, 'why', $7, $8, $8, $9, $10, 1) returning id",
             columns.get("topic", "ams/v1/gres1/ams-1/readings"),
             columns.get("enterprise", "gres1"),
             columns.get("unit", "ams-1"),
