@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 from aiohttp import web
+from blockbuster import blockbuster_ctx
 
 from alerts.delivery import Delivery
 from alerts.recipients import Recipient, recipient
@@ -38,9 +39,19 @@ from tests.alerts.outbox import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     import asyncpg
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks_the_loop() -> Iterator[None]:
+    with blockbuster_ctx("alerts") as blocking:
+        for function in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
+            blocking.functions[function].can_block_in(
+                "asyncpg/connect_utils.py", "_read_password_file"
+            )
+        yield
 
 
 def answering(*statuses: int) -> Callable[[Post], Awaitable[int]]:
