@@ -1,4 +1,4 @@
-"""Retries of what is in quarantine: marked by somebody, taken by the server, see ``settle``."""
+"""Retries of what is in quarantine: marked by somebody, taken by the server, settled by it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.pool import unavailable
+from storage.settle import settle
 from storage.times import to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import asyncpg
+
+__all__ = ["Retry", "mark_for_retry", "settle", "take_retries"]
 
 _MOST_BYTES = 16 * 2**20  # of payloads in one answer
 

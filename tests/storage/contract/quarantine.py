@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from storage.batches import commit
 from storage.followers import roll_up
 from storage.quarantine import list_items
-from storage.retries import mark_for_retry, take_retries
-from storage.settle import settle
+from storage.retries import mark_for_retry, settle, take_retries
 from storage.times import to_micros
 from tests.storage.given import (
     HOUR,
