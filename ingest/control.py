@@ -142,9 +142,10 @@ class Control:
                 continue
             try:
                 await self._on_status(enterprise, unit, payload, self._clock())
-            except Exception:
-                # Whatever is wrong with the status of one unit, the others and the receipts go on.
-                log.exception("status not handled", enterprise=enterprise, unit=unit)
+            except Exception as error:  # noqa: BLE001 - whatever it is, receipts must go on
+                log.warning(
+                    "status not handled", enterprise=enterprise, unit=unit, error=repr(error)
+                )
 
     async def _publish(self, client: aiomqtt.Client) -> None:
         while True:

@@ -2,44 +2,23 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from ingest.broker_url import parse_broker_url
 from ingest.link import Link
-from tests.fixtures.brokers import Broker, mosquitto_broker, nats_broker, running
+from tests.fixtures.brokers import Broker
 from tests.link.proxy import Wire
 from tests.link.publisher import publish
 from tests.link.waiting import acknowledge, link_to, numbered, payloads, quiet, take, until
-
-
-@pytest.fixture
-def impatient(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
-    """Each broker; NATS with a short ack_wait, so that what it sends again comes soon."""
-    if request.param == "mosquitto":
-        yield from running(mosquitto_broker(tmp_path / "mosquitto"))
-    else:
-        yield from running(nats_broker(tmp_path / "nats", _one_second))
-
-
-def _one_second(config: str) -> str:
-    return config.replace('ack_wait: "30s"', 'ack_wait: "1s"')
-
-
-each_broker = pytest.mark.parametrize("impatient", ["mosquitto", "nats"], indirect=True)
 
 
 def link_over(wire: Wire, broker: Broker) -> Link:
     return Link(parse_broker_url(wire.url), "ams-server", mqtt5=broker.name == "mosquitto")
 
 
-@each_broker
-async def test_a_cut_connection_is_made_again_and_nothing_is_missing(impatient: Broker) -> None:
-    async with Wire(impatient) as wire, link_over(wire, impatient) as link:
+async def test_a_cut_connection_is_made_again_and_nothing_is_missing(prompt: Broker) -> None:
+    async with Wire(prompt) as wire, link_over(wire, prompt) as link:
         await until(lambda: link.connected)
-        await publish(impatient, numbered(100))
+        await publish(prompt, numbered(100))
         before = await take(link, 100)
         wire.cut()
         await until(lambda: not link.connected)
@@ -51,58 +30,61 @@ async def test_a_cut_connection_is_made_again_and_nothing_is_missing(impatient: 
         assert await quiet(link, 1.5)
 
 
-@each_broker
-async def test_an_acknowledgement_ends_with_its_connection(impatient: Broker) -> None:
-    async with Wire(impatient) as wire, link_over(wire, impatient) as link:
+async def test_an_acknowledgement_ends_with_its_connection(prompt: Broker) -> None:
+    async with Wire(prompt) as wire, link_over(wire, prompt) as link:
         await until(lambda: link.connected)
-        await publish(impatient, numbered(100))
+        await publish(prompt, numbered(100))
         before = await take(link, 100)
         wire.cut()
         await until(lambda: not link.connected)
         await until(lambda: link.connected)
         acknowledge(link, before)
         assert payloads(await take(link, 100)) == numbered(100)
-    async with link_to(impatient) as link:
+    async with link_to(prompt) as link:
         assert payloads(await take(link, 100)) == numbered(100)
 
 
-async def test_ids_that_begin_again_acknowledge_nobody_else_nats(tmp_path: Path) -> None:
+async def test_ids_that_begin_again_after_a_restart_acknowledge_nobody_else(
+    impatient_nats: Broker,
+) -> None:
     # A slow commit of ids 1 to 10, the broker dies meanwhile, and ids 1 to 10 are new messages:
     # a late acknowledgement once made those disappear before they were committed.
-    for nats in running(nats_broker(tmp_path / "nats", _one_second)):
-        async with link_to(nats) as link:
-            await until(lambda: link.connected)
-            await publish(nats, (b"old %d" % number for number in range(10)))
-            slow = await take(link, 10)
-            nats.kill()
-            await until(lambda: not link.connected)
-            nats.start()
-            await until(lambda: link.connected)
-            await publish(nats, (b"new %d" % number for number in range(10)))
-            fresh = await take(link, 10)
-            assert set(fresh[0].packet_ids) & set(slow[0].packet_ids)
-            acknowledge(link, slow)
-        async with link_to(nats) as link:
-            everything = set(payloads(await take(link, 20)))
-        assert everything >= {b"new %d" % number for number in range(10)}
+    broker = impatient_nats
+    async with link_to(broker) as link:
+        await until(lambda: link.connected)
+        await publish(broker, (b"old %d" % number for number in range(10)))
+        slow = await take(link, 10)
+        broker.kill()
+        await until(lambda: not link.connected)
+        broker.start()
+        await until(lambda: link.connected)
+        await publish(broker, (b"new %d" % number for number in range(10)))
+        fresh = await take(link, 10)
+        assert set(fresh[0].packet_ids) & set(slow[0].packet_ids)
+        acknowledge(link, slow)
+    async with link_to(broker) as link:
+        everything = set(payloads(await take(link, 20)))
+    assert everything >= {b"new %d" % number for number in range(10)}
 
 
-async def test_ids_that_begin_again_acknowledge_nobody_else_mosquitto(tmp_path: Path) -> None:
-    for mosquitto in running(mosquitto_broker(tmp_path / "mosquitto", persistence="false")):
-        async with Wire(mosquitto) as wire, link_over(wire, mosquitto) as link:
-            await until(lambda: link.connected)
-            await publish(mosquitto, (b"old %d" % number for number in range(10)))
-            slow = await take(link, 10)
-            mosquitto.kill()
-            await until(lambda: not link.connected)
-            mosquitto.start()
-            await until(lambda: link.connected)
-            await publish(mosquitto, (b"new %d" % number for number in range(10)))
-            fresh = await take(link, 10)
-            assert set(fresh[0].packet_ids) & set(slow[0].packet_ids)
-            acknowledge(link, slow)
-            wire.cut()
-            assert payloads(await take(link, 10)) == payloads(fresh)
+async def test_ids_that_begin_again_with_the_session_acknowledge_nobody_else(
+    forgetful_mosquitto: Broker,
+) -> None:
+    broker = forgetful_mosquitto
+    async with Wire(broker) as wire, link_over(wire, broker) as link:
+        await until(lambda: link.connected)
+        await publish(broker, (b"old %d" % number for number in range(10)))
+        slow = await take(link, 10)
+        broker.kill()
+        await until(lambda: not link.connected)
+        broker.start()
+        await until(lambda: link.connected)
+        await publish(broker, (b"new %d" % number for number in range(10)))
+        fresh = await take(link, 10)
+        assert set(fresh[0].packet_ids) & set(slow[0].packet_ids)
+        acknowledge(link, slow)
+        wire.cut()
+        assert payloads(await take(link, 10)) == payloads(fresh)
 
 
 async def test_a_killed_broker_is_found_again(broker: Broker) -> None:
@@ -121,7 +103,7 @@ async def test_a_killed_broker_is_found_again(broker: Broker) -> None:
 async def test_the_link_waits_for_a_broker_that_starts_later(broker: Broker) -> None:
     broker.stop()
     async with link_to(broker) as link:
-        await until(lambda: "Connect call failed" in link.last_error)
+        await until(lambda: "Connection refused" in link.last_error)
         broker.start()
         await until(lambda: link.connected)
 
