@@ -21,6 +21,8 @@ from ingest.strict_json import BadJson, Token, read, write
 from ingest.wire import MAX_BOOT, MAX_MESSAGE, MAX_SEQ, Envelope, Fragment, LooseSample
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from storage.registry import Channels, Unit
 
 FUTURE = 5 * MINUTE  # how far after its receipt a reading's time may be
@@ -34,12 +36,17 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a message is judged by: its unit, the channels, its receipt; times in microseconds."""
+    """What a message is judged by: its unit, the channels, its receipt; times in microseconds.
+
+    ``held``: values that were set aside before, and when they were first received. A value among
+    them is no earlier for having come again.
+    """
 
     unit: Unit
     channels: Channels
     received_at: int
     accept_from: int
+    held: Mapping[tuple[int, bytes], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +149,11 @@ def _judge(
     value = _number(sample.values.get(key), status, context.unit.channels[key], context)
     if isinstance(value, Reason):
         return _Fault(value, f"{path}.values.{key}: {_shown(sample.values.get(key))}")
-    if time > context.received_at + FUTURE:
-        received = format_time(context.received_at)
+    received_at = context.received_at
+    if context.held:
+        received_at = context.held.get((context.unit.id, _fragment(sample, key)), received_at)
+    if time > received_at + FUTURE:
+        received = format_time(received_at)
         return _Fault(Reason.IN_THE_FUTURE, f"{path}.time: {sample.time}, received {received}")
     if time < context.accept_from:
         return _Fault(Reason.TOO_OLD, f"{path}.time: {sample.time}")

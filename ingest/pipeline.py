@@ -19,7 +19,7 @@ from ingest.patience import GivenUp, Patience
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from ingest.columns import Draft
+    from ingest.draft import Draft
     from ingest.inbox import Delivery
     from ingest.metrics import Metrics
     from ingest.prepare import Prepared, Preparer
@@ -178,9 +178,9 @@ class Pipeline:
         messages, readings = len(delivery.payloads), len(draft.readings.channel)
         weight = messages / (messages + 1000)
         self._readings_each += weight * (readings / messages - self._readings_each)
-        self._metrics.careful.inc(draft.careful)
         await self._look_up_boots(draft)
-        prepared = self._preparer.finish(draft, delivery.topics)
+        prepared = self._preparer.finish(draft)
+        self._metrics.careful.inc(draft.careful)
         await self._prepared.put(_Work(prepared, delivery, asyncio.Event()))
 
     async def _retries(self) -> None:
@@ -192,7 +192,7 @@ class Pipeline:
                 return
             draft = self._preparer.decode_retries(retries, ports.clock())
             await self._look_up_boots(draft)
-            prepared = self._preparer.finish(draft, [retry.topic for retry in retries], retries)
+            prepared = self._preparer.finish(draft, retries)
             work = _Work(prepared, None, asyncio.Event())
             await self._prepared.put(work)
             await work.done.wait()  # until then they are still marked

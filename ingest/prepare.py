@@ -13,7 +13,8 @@ import numpy as np
 
 from alerts.core.flags import Last
 from ingest.checks import flag_course, flag_gaps, watched
-from ingest.columns import BatchDecoder, Draft
+from ingest.draft import BatchDecoder, Draft
+from ingest.held import Held
 from ingest.topics import Topics
 from storage.received import Received
 
@@ -59,8 +60,8 @@ class Prepared:
 class Preparer:
     """Turns deliveries into ``Prepared``, in order.
 
-    ``newest`` and ``sequences`` are restored from the database; ``registry`` can be exchanged
-    between two deliveries.
+    ``newest``, ``sequences`` and ``held`` are restored from the database; ``registry`` can be
+    exchanged between two deliveries.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Preparer:
         newest: Newest,
         sequences: Sequences,
         *,
+        held: Held | None = None,
         accept_from: int | None = None,
     ) -> None:
+        self._held = Held() if held is None else held
         self.newest = newest
         self.sequences = sequences
         self._decoder = BatchDecoder(accept_from)
@@ -103,15 +106,15 @@ class Preparer:
         pairs = zip(draft.units, draft.boots, strict=True)
         return self.sequences.unknown((u.id, boot) for u, boot in pairs if u is not None and boot)
 
-    def finish(
-        self, draft: Draft, topics: Sequence[str], retries: Sequence[Retry] = ()
-    ) -> Prepared:
+    def finish(self, draft: Draft, retries: Sequence[Retry] = ()) -> Prepared:
         """Return messages ready for their transaction; their boots are all known."""
-        columns = draft.readings
         boot, seen, gap, receipts = self._sequence(draft)
-        for number, retry in enumerate(retries):
+        if retries:
             # A value that is retried came with a message that was received before.
-            seen[number] |= retry.digest is not None
+            seen |= np.array([retry.digest is not None for retry in retries])
+        else:
+            self._judge_repeats(draft, seen)
+        columns = draft.readings
         fresh = self.newest.take(columns.channel, columns.time)
         flag_gaps(columns, gap)
         flag_course(columns, fresh, self.registry.channels, self._watched, self._last)
@@ -127,7 +130,18 @@ class Preparer:
             aside_messages=draft.aside_messages,
             aside_values=draft.aside_values,
         )
-        return Prepared(received, topics, draft.units, receipts, retries, self.registry)
+        return Prepared(received, draft.topics, draft.units, receipts, retries, self.registry)
+
+    def _judge_repeats(self, draft: Draft, seen: NDArray[np.bool_]) -> None:
+        """Judge messages that came before as of when their values first came."""
+        repeats = [
+            number
+            for number in np.flatnonzero(seen).tolist()
+            if (unit := draft.units[number]) is not None and self._held.concerns(unit.id)
+        ]
+        if repeats:
+            self._decoder.judge_again(draft, repeats, self._topics, self._held.first)
+        self._held.note(draft.aside_values, draft.received_at)
 
     def _sequence(
         self, draft: Draft

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.held import MAX_HELD, Held
 from ingest.newest import Newest
 from ingest.prepare import Preparer
+from ingest.reasons import Reason
 from ingest.sequences import MAX_BOOTS, Sequences
 from storage import batches, boots, followers, retries
+from storage.held import load_held
 from storage.pool import unavailable
 
 if TYPE_CHECKING:
@@ -34,7 +37,8 @@ async def restore(
     known = await boots.load_sequences(conn, since=since)
     for boot in sorted(known, key=lambda boot: boot.is_latest)[-MAX_BOOTS:]:
         sequences.remember(boot.unit, boot.boot, boot.id, boot.ranges)
-    preparer = Preparer(registry, newest, sequences, accept_from=accept_from)
+    held = Held(await load_held(conn, Reason.IN_THE_FUTURE, MAX_HELD))
+    preparer = Preparer(registry, newest, sequences, held=held, accept_from=accept_from)
     return preparer, await batches.next_batch(conn)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest import careful
-from ingest.columns import BatchDecoder
+from ingest.draft import BatchDecoder
 from ingest.newest import Newest
 from ingest.prepare import Preparer
 from ingest.sequences import Sequences
@@ -89,7 +89,7 @@ def ways(known: Registry, topics: list[str], payloads: list[bytes]) -> dict[str,
         draft = preparer.decode(topics, payloads, NOW)
         for unit, boot in preparer.unknown_boots(draft):
             preparer.sequences.remember(unit, boot, unit)
-        preparer.finish(draft, topics)
+        preparer.finish(draft)
 
     return {
         "fast, to checked columns": best(lambda: decoder.decode(topics, payloads, NOW, find)),

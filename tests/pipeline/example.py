@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from alerts.core.limits import Limits
+from alerts.core.vocabulary import MINUTE
 from ingest.instants import parse_time
 from ingest.topics import Topics
 from storage.registry import Channels, Registry, Unit
@@ -16,7 +17,6 @@ from storage.registry import Channels, Registry, Unit
 NOW = parse_time("2026-11-22T03:20:30Z")  # when everything here is received
 TOPIC = "ams/v1/gres1/ams-1/readings"
 KEYS = {"so2": 1, "nox": 2, "o2": 3, "temp": 4, "пыль": 5}
-MINUTE = 60_000_000
 MISSING = -1.0  # what so2 sends when it has no value
 
 

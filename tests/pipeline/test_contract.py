@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pipeline.example import MINUTE, NOW, message
+from alerts.core.vocabulary import MINUTE, SECOND
+from tests.pipeline.example import NOW, message
 
 if TYPE_CHECKING:
     from tests.pipeline.plant import Plant
@@ -211,6 +212,23 @@ async def test_five_minutes_after_and_400_days_before_receipt_are_still_stored(
     server: Plant, time: str
 ) -> None:
     assert await server.deliver(message({"so2": 1.0}, time=time)) == ["stored"]
+
+
+@pytest.mark.parametrize("between", ["nothing", "a restart"])
+async def test_a_redelivery_is_judged_as_the_first_delivery_was(
+    server: Plant, between: str
+) -> None:
+    early = message({"so2": 1.0, "nox": None}, time="2026-11-22T03:25:40Z", seq=1)
+    assert await server.deliver(early) == ["quarantined"]
+    if between == "a restart":
+        await server.stop()
+        await server.start()
+    later = NOW + 30 * SECOND
+    assert await server.deliver(early, at=later) == ["duplicate"]
+    assert await server.readings() == []
+    # What is no repeat is judged by its own receipt, even under the same seq.
+    other = message({"so2": 2.0}, time="2026-11-22T03:25:40Z", seq=1)
+    assert await server.deliver(other, at=later) == ["stored"]
 
 
 async def test_a_missing_value_is_stored_as_null_with_status_malfunction(server: Plant) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from ingest.columns import BatchDecoder, Draft
+from ingest.draft import BatchDecoder, Draft
 from ingest.fast import FastDecoder, Rows
 from tests.pipeline.example import KEYS, NOW, TOPIC, message, topics
 from tests.pipeline.messages import PAYLOADS, good_messages

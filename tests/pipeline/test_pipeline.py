@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from alerts.core.vocabulary import MINUTE
 from storage.embedded import EmbeddedPostgres
 from storage.errors import DataError, Unavailable
 from storage.migrate import migrate
 from storage.pool import connect, open_pool
 from storage.registry import Unit
 from storage.retries import mark_for_retry
-from tests.pipeline.example import KEYS, MINUTE, message, registry
+from tests.pipeline.example import KEYS, message, registry
 from tests.pipeline.plant import Plant, plant
 
 if TYPE_CHECKING:

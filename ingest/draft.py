@@ -1,0 +1,207 @@
+"""From messages to columns: one decoding and one conversion to arrays for a whole batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ingest import careful
+from ingest.aside import aside_message, aside_value
+from ingest.checks import doubtful, flag_values, oldest_accepted, replace_missing
+from ingest.columns import merge, select, to_columns
+from ingest.fast import FastDecoder, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ingest.topics import Topics
+    from storage.received import AsideMessage, AsideValue, Columns
+    from storage.registry import Unit
+    from storage.retries import Retry
+
+
+@dataclass(slots=True)
+class Draft:
+    """Messages decoded and judged, in order of receipt: all but what their sequence tells.
+
+    ``topics``, ``payloads``, ``units`` (None: no known unit), ``boots`` (empty: none) and ``seqs``
+    (-1: none) have an entry for each message. ``careful`` counts messages that the fast decoder
+    left.
+    """
+
+    received_at: int
+    topics: Sequence[str]
+    payloads: Sequence[bytes]
+    units: list[Unit | None]
+    boots: list[str]
+    seqs: list[int]
+    readings: Columns
+    aside_messages: list[AsideMessage]
+    aside_values: list[AsideValue]
+    careful: int
+
+
+class BatchDecoder:
+    """Decodes whole batches; ``accept_from`` (us) bounds their times, None: 400 days."""
+
+    def __init__(self, accept_from: int | None = None) -> None:
+        self._fast = FastDecoder()
+        self._accept_from = accept_from
+
+    def decode(
+        self, topics: Sequence[str], payloads: Sequence[bytes], received_at: int, known: Topics
+    ) -> Draft:
+        """Return messages as columns with their quality flags, and what is set aside."""
+        batch = _Batch(known)
+        accept_from = oldest_accepted(received_at, self._accept_from)
+        for number, (topic, payload) in enumerate(zip(topics, payloads, strict=True)):
+            unit = batch.add(number, topic, payload)
+            if unit is None:
+                continue
+            head = self._fast.take(payload, number, unit.channels, batch.rows)
+            if head is None:
+                context = careful.Context(unit, batch.channels, received_at, accept_from)
+                head = batch.ask_careful(number, topic, payload, context)
+            batch.boots[number], batch.seqs[number] = head
+        columns = batch.columns(received_at)
+        draft = batch.draft(topics, payloads, received_at, columns)
+        doubt = doubtful(columns, received_at, accept_from)
+        if doubt.any():
+            self.judge_again(draft, np.unique(columns.message[doubt]).tolist(), known)
+        return draft
+
+    def judge_again(
+        self,
+        draft: Draft,
+        numbers: Sequence[int],
+        known: Topics,
+        held: Mapping[tuple[int, bytes], int] | None = None,
+    ) -> None:
+        """Let the careful decoder say what these messages of a draft hold, see its ``Context``."""
+        batch = _Batch(known)
+        accept_from = oldest_accepted(draft.received_at, self._accept_from)
+        for number in numbers:
+            unit = draft.units[number]
+            if unit is not None:
+                context = careful.Context(
+                    unit, batch.channels, draft.received_at, accept_from, held
+                )
+                batch.ask_careful(number, draft.topics[number], draft.payloads[number], context)
+        again = set(numbers)
+        kept = ~np.isin(draft.readings.message, numbers)
+        draft.readings = merge(select(draft.readings, kept), batch.columns(draft.received_at))
+        batch.aside_messages += [a for a in draft.aside_messages if a.message not in again]
+        batch.aside_values += [a for a in draft.aside_values if a.message not in again]
+        draft.aside_messages = sorted(batch.aside_messages, key=attrgetter("message"))
+        draft.aside_values = sorted(batch.aside_values, key=attrgetter("message"))
+        draft.careful += batch.careful
+
+    def decode_again(self, items: Sequence[Retry], known: Topics, now: int) -> Draft:
+        """Return what was set aside as columns, each item judged as of its own receipt.
+
+        An item with a digest is a value, one without a whole message.
+        """
+        batch = _Batch(known)
+        for number, item in enumerate(items):
+            unit = batch.add(number, item.topic, item.payload)
+            if unit is not None:
+                accept_from = oldest_accepted(item.received_at, self._accept_from)
+                context = careful.Context(unit, batch.channels, item.received_at, accept_from)
+                value = item.digest is not None
+                batch.boots[number], batch.seqs[number] = batch.ask_careful(
+                    number, item.topic, item.payload, context, fragment=value
+                )
+        received_at = np.array([item.received_at for item in items], np.int64)
+        columns = batch.columns(received_at)
+        topics, payloads = [item.topic for item in items], [item.payload for item in items]
+        return batch.draft(topics, payloads, now, columns)
+
+
+class _Batch:
+    """The lists of one batch while they grow."""
+
+    def __init__(self, known: Topics) -> None:
+        self.known = known
+        self.channels = known.registry.channels
+        self.rows = Rows()
+        self.units: list[Unit | None] = []
+        self.boots: list[str] = []
+        self.seqs: list[int] = []
+        self.aside_messages: list[AsideMessage] = []
+        self.aside_values: list[AsideValue] = []
+        self.careful = 0
+
+    def add(self, number: int, topic: str, payload: bytes) -> Unit | None:
+        """Add a message and return its unit; without one it is set aside."""
+        unit = self.known.find(topic)
+        self.units.append(unit)
+        self.boots.append(careful.NO_BOOT)
+        self.seqs.append(careful.NO_SEQ)
+        if unit is None:
+            refused = self.known.explain(topic)
+            self.aside_messages.append(aside_message(number, topic, payload, refused))
+        return unit
+
+    def ask_careful(
+        self,
+        number: int,
+        topic: str,
+        payload: bytes,
+        context: careful.Context,
+        *,
+        fragment: bool = False,
+    ) -> tuple[str, int]:
+        """Have the careful decoder add a message; return its boot and seq."""
+        self.careful += 1
+        message = careful.decode(payload, context, fragment=fragment)
+        if isinstance(message, careful.Refused):
+            self.aside_messages.append(aside_message(number, topic, payload, message))
+            return message.boot, message.seq
+        rows = self.rows
+        start = len(rows.channel)
+        rows.channel += message.channel
+        rows.value += message.value
+        rows.time += message.time
+        rows.rows += [1] * len(message.time)
+        rows.message += [number] * len(message.time)
+        rows.codes += [(start + row, code) for row, code in enumerate(message.status) if code]
+        unit = context.unit
+        self.aside_values += [aside_value(number, topic, unit, a) for a in message.asides]
+        return message.boot, message.seq
+
+    def columns(self, received_at: int | NDArray[np.int64]) -> Columns:
+        """Return the readings as arrays, with their flags, nulls for what means "no value".
+
+        ``received_at`` (us): of all messages, or of each.
+        """
+        columns = to_columns(self.rows)
+        replace_missing(columns, self.channels)
+        times = received_at if isinstance(received_at, int) else received_at[columns.message]
+        flag_values(columns, self.channels, times)
+        return columns
+
+    def draft(
+        self,
+        topics: Sequence[str],
+        payloads: Sequence[bytes],
+        received_at: int,
+        columns: Columns,
+    ) -> Draft:
+        """Return the whole batch."""
+        return Draft(
+            received_at=received_at,
+            topics=topics,
+            payloads=payloads,
+            units=self.units,
+            boots=self.boots,
+            seqs=self.seqs,
+            readings=columns,
+            aside_messages=self.aside_messages,
+            aside_values=self.aside_values,
+            careful=self.careful,
+        )
