@@ -189,12 +189,12 @@ LIMITS = Step(
     identify=(
         """
         create temp table channel_limits on commit drop as
-        select c.id as on_channel, n.* from new_limits n
+        select n.ctid as place, c.id as on_channel, n.* from new_limits n
         join staged_channels c using (enterprise, source, channel)
         """,
         """
         insert into limits (id, permit, channel, average, window_us) overriding system value
-        select (select coalesce(max(id), 0) from limits) + row_number() over (order by n.ctid),
+        select (select coalesce(max(id), 0) from limits) + row_number() over (order by n.place),
                n.permit, n.on_channel, n.average, n.window_us
         from channel_limits n
         where not exists (select from limits l where (l.permit, l.channel, l.average)

@@ -45,7 +45,10 @@ async def read_table(
     layout: list[tuple[str, str]] = [("columns", ">i2")]
     for name, kind in columns:
         layout += [(f"{name} bytes", ">i4"), (name, kind if kind == "?" else f">{kind}")]
-    rows = np.frombuffer(memoryview(received)[_HEADER:-2], np.dtype(layout))
+    body, row = memoryview(received)[_HEADER:-2], np.dtype(layout)
+    if len(body) % row.itemsize:
+        raise ValueError("the columns are not of the sizes announced")
+    rows = np.frombuffer(body, row)
     table = np.empty(len(rows), columns)
     for name, kind in columns:
         if not (rows[f"{name} bytes"] == _BYTES[kind]).all():
