@@ -1,1 +1,1 @@
-"""The server: MQTT to decoded columns to one transaction to acknowledgement; settings and commands."""
+"""The server: MQTT to columns to one transaction to acknowledgement; settings and commands."""

@@ -116,3 +116,44 @@ async def read_series(
     """
     limits = (from_micros(start), from_micros(end))
     return await copy_out(conn, _SERIES, channels, *limits, batch, fields=_SERIES_FIELDS)
+
+
+_JUDGEMENT_FIELDS: Fields = (
+    ("limit", "int4"),
+    ("version", "int4"),
+    ("start", "timestamptz"),
+    ("mean", "float8"),
+    ("count", "int4"),
+    ("expected", "int4"),
+    ("state", "int2"),
+)
+_JUDGEMENTS = """
+select "limit", limit_version as version, start, coalesce(mean, 'NaN') as mean, count, expected,
+       state
+from current_judgements
+where "limit" = any($1::int4[]) and start >= $2 and start < $3 order by "limit", start
+"""
+_LOST = """
+select (select min(time) from readings) as oldest,
+       exists (select from judgements where finish <= (select min(time) from readings)) as lost
+"""
+
+
+async def read_judgements(
+    conn: asyncpg.Connection, limits: list[int], start: int, end: int
+) -> NDArray[np.void]:
+    """Return the current judgements of blocks that start in [start, end), by limit and start."""
+    bounds = (from_micros(start), from_micros(end))
+    return await copy_out(conn, _JUDGEMENTS, limits, *bounds, fields=_JUDGEMENT_FIELDS)
+
+
+async def readings_kept_from(conn: asyncpg.Connection) -> int | None:
+    """Return the oldest reading (µs) where judgements tell that older ones were dropped."""
+    row = await conn.fetchrow(_LOST)
+    return to_micros(row["oldest"]) if row["lost"] else None
+
+
+async def last_receipt(conn: asyncpg.Connection) -> int | None:
+    """Return when the last batch was received (µs), None before the first."""
+    moment = await conn.fetchval("select max(received_at) from batches")
+    return None if moment is None else to_micros(moment)

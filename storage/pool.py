@@ -38,7 +38,7 @@ _SESSION = {
 }
 _CONNECT = 10.0  # seconds
 _ANSWER = 330.0  # seconds without an answer before a connection counts as dead
-_SERVER_LOCK = 0x414D5301  # advisory lock: the one server of a database
+SERVER_LOCK = 0x414D5301  # advisory lock: the one server of a database
 _PREDECESSOR = 5.0  # seconds for the backend of a killed server to notice
 
 # Classes of SQLSTATE: connection, resources, operator intervention, system, internal; then what a
@@ -137,7 +137,7 @@ async def hold_server_lock(url: str) -> asyncpg.Connection:
 
 async def _lock(conn: asyncpg.Connection) -> None:
     deadline = time.monotonic() + _PREDECESSOR
-    while not await conn.fetchval("select pg_try_advisory_lock($1)", _SERVER_LOCK):
+    while not await conn.fetchval("select pg_try_advisory_lock($1)", SERVER_LOCK):
         if time.monotonic() > deadline:
             raise AlreadyRunning(await _holder(conn))
         await asyncio.sleep(0.1)
@@ -148,7 +148,7 @@ async def _holder(conn: asyncpg.Connection) -> str:
         "select a.pid, a.client_addr, a.backend_start from pg_locks l"
         " join pg_stat_activity a using (pid)"
         " where l.locktype = 'advisory' and l.objid = $1 and l.granted",
-        _SERVER_LOCK,
+        SERVER_LOCK,
     )
     since = f", connected since {row['backend_start']:%Y-%m-%d %H:%M:%S}Z" if row else ""
     place = f" from {row['client_addr']}" if row and row["client_addr"] else ""

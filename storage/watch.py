@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.pool import unavailable
+from storage.pool import SERVER_LOCK, unavailable
 
 if TYPE_CHECKING:
     import asyncpg
@@ -46,3 +46,34 @@ async def installation(pool: asyncpg.Pool) -> str:
     """Return the id that this database was given when it was made. Raises Unavailable."""
     async with unavailable("read the installation's id"), pool.acquire() as conn:
         return str(await conn.fetchval("select id from installation"))
+
+
+async def quarantine_states(conn: asyncpg.Connection, ids: list[int]) -> dict[int, str]:
+    """Return the states of quarantine items by number. Raises Unavailable."""
+    async with unavailable("look at the quarantine"):
+        rows = await conn.fetch(
+            "select id, state from quarantine where id = any($1::bigint[]) order by id", ids
+        )
+    return {row["id"]: row["state"] for row in rows}
+
+
+async def channel_names(conn: asyncpg.Connection, channels: list[int]) -> dict[int, str]:
+    """Return the paths (enterprise/source/channel) of channels. Raises Unavailable."""
+    async with unavailable("read the channels' names"):
+        rows = await conn.fetch(
+            "select id, enterprise, source, channel from channels where id = any($1::int4[])",
+            channels,
+        )
+    return {row["id"]: f"{row['enterprise']}/{row['source']}/{row['channel']}" for row in rows}
+
+
+async def server_runs(conn: asyncpg.Connection) -> bool:
+    """Tell whether a server works on this database. Raises Unavailable."""
+    async with unavailable("look for a running server"):
+        running: bool = await conn.fetchval(
+            """select exists (select from pg_locks where locktype = 'advisory' and granted
+               and database = (select oid from pg_database where datname = current_database())
+               and classid = $1::bigint >> 32 and objid = $1::bigint & 4294967295)""",
+            SERVER_LOCK,
+        )
+    return running

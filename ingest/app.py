@@ -1,0 +1,393 @@
+"""The server: its parts opened in order, run together, and closed in the order that loses nothing.
+
+Opening: database, its one server's lock, schema, registry, HTTP, judging, broker. Closing: intake,
+commits and acknowledgements, the last judgements, notices, HTTP, broker, database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from alerts.delivery import Delivery, Outbox, Policy
+from alerts.recipients import recipient
+from console.app import Health, build_app
+from ingest.broker_url import parse_broker_url
+from ingest.control import Control
+from ingest.embedded_broker import EmbeddedBroker
+from ingest.housekeeping import Housekeeping
+from ingest.judge import start_judging
+from ingest.judging import JudgingStore
+from ingest.link import Link, wall_clock
+from ingest.metrics import CONTENT_TYPE, Metrics
+from ingest.patience import Patience
+from ingest.pipeline import Pipeline, Ports
+from ingest.registry_command import apply_registry_file
+from ingest.restore import DatabasePorts, restore
+from ingest.settings import ConfigurationError
+from ingest.units import UnitStates
+from ingest.watch import Watcher
+from storage import notices
+from storage.disk import database_directories
+from storage.embedded import EmbeddedPostgres
+from storage.errors import Unavailable
+from storage.migrate import migrate
+from storage.partitions import make_partitions
+from storage.pool import connect, hold_server_lock, open_pool
+from storage.registry_load import load_recipients, load_registry
+from storage.watch import installation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    import asyncpg
+
+    from alerts.recipients import Recipient
+    from ingest.broker_url import BrokerUrl
+    from ingest.settings import Settings
+    from storage.registry import Registry
+
+_log = structlog.get_logger(__name__)
+
+POOL_SIZE = 12
+DAY = 86_400  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where a client on this machine finds the parts of the server."""
+
+    http: str
+    mqtt: str
+    database: str
+
+
+async def serve(settings: Settings, *, ready: Callable[[Urls], None] = lambda _: None) -> None:
+    """Run the server until SIGTERM or SIGINT.
+
+    Raises ConfigurationError, and whatever a part says when it cannot start.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    if settings.ready_file:
+        settings.ready_file.unlink(missing_ok=True)
+    async with contextlib.AsyncExitStack() as stack:
+        server = await _open(settings, stack)
+        if settings.ready_file:
+            stack.callback(settings.ready_file.unlink, missing_ok=True)
+        await server.run(stop, settings.ready_file, ready)
+
+
+async def _open(settings: Settings, stack: contextlib.AsyncExitStack) -> Server:
+    url, postgres = await _database(settings, stack)
+    lock = await hold_server_lock(url)
+    stack.push_async_callback(_close_quietly, lock)
+    registry, recipients, directories = await _prepare(settings, url)
+    pool = await open_pool(url, size=POOL_SIZE)
+    stack.push_async_callback(_close_pool, pool)
+    metrics = Metrics(CollectorRegistry(), version=version("ams-server"))
+    server = Server(settings, url, pool, metrics, postgres)
+    server.http = await stack.enter_async_context(server.serve_http())
+    await server.start(registry, recipients, directories, stack)
+    return server
+
+
+async def _database(
+    settings: Settings, stack: contextlib.AsyncExitStack
+) -> tuple[str, EmbeddedPostgres | None]:
+    if settings.database:
+        return settings.database, None
+    postgres = EmbeddedPostgres(settings.data_dir / "database")
+    return await stack.enter_async_context(postgres), postgres
+
+
+async def _prepare(
+    settings: Settings, url: str
+) -> tuple[Registry, list[dict[str, Any]], list[Path]]:
+    """Bring the schema up to date and apply the registry; return what the server starts with."""
+    conn = await connect(url)
+    try:
+        for step in await migrate(conn):
+            _log.info("schema", applied=step)
+        now = wall_clock()
+        await make_partitions(conn, now)
+        if settings.registry:
+            changes = await apply_registry_file(
+                conn, settings.registry, default_zone=settings.reporting_zone
+            )
+            _log.info("registry", file=str(settings.registry), changes=str(changes))
+        registry = await load_registry(conn, now, settings.reporting_zone)
+        return registry, await load_recipients(conn, now), await database_directories(conn)
+    finally:
+        await _close_quietly(conn)
+
+
+async def _close_quietly(conn: asyncpg.Connection) -> None:
+    with contextlib.suppress(OSError, TimeoutError):
+        await conn.close(timeout=5)
+
+
+async def _close_pool(pool: asyncpg.Pool) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+class Server:
+    """The running parts; ``start`` makes them, ``run`` works until told to stop."""
+
+    http: str
+
+    def __init__(
+        self,
+        settings: Settings,
+        url: str,
+        pool: asyncpg.Pool,
+        metrics: Metrics,
+        postgres: EmbeddedPostgres | None,
+    ) -> None:
+        self.settings = settings
+        self.url = url
+        self.pool = pool
+        self.metrics = metrics
+        self.postgres = postgres
+        self.broker: EmbeddedBroker | None = None
+        self.starting = True
+
+    async def start(
+        self,
+        registry: Registry,
+        recipients: list[dict[str, Any]],
+        directories: list[Path],
+        stack: contextlib.AsyncExitStack,
+    ) -> None:
+        """Restore what the database knows, then connect to the broker."""
+        settings = self.settings
+        name = await installation(self.pool)
+        accept_from = settings.accept_from
+        patience = Patience(self.metrics)
+        self.store = JudgingStore(self.pool, patience, f"urn:uuid:{name}", recipients)
+        self.judge = await start_judging(self.store, registry, wall_clock)
+        self.judging_patience = patience
+        async with self.pool.acquire() as conn:
+            self.preparer, next_batch = await restore(
+                conn,
+                registry,
+                accept_from=None if accept_from is None else int(accept_from.timestamp() * 1e6),
+                since=wall_clock() - 30 * DAY * 1_000_000,
+            )
+        self.units = UnitStates(self.pool, registry)
+        broker = await self._broker(stack)
+        client_id = f"ams-{name}"
+        self.link = Link(broker, client_id, mqtt5=self.broker is None)
+        self.control = Control(broker, client_id, self.units.note)
+        self.pipeline = Pipeline(self._ports(), self.preparer, self.metrics, next_batch=next_batch)
+        self.delivery = self._delivery(recipients)
+        self.store.wake = self.delivery.wake
+        self.housekeeping = Housekeeping(
+            self.pool,
+            self.pipeline,
+            self.preparer,
+            self.judge,
+            self.metrics,
+            settings.retention,
+            directories,
+            wall_clock,
+        )
+        self.watcher = Watcher(
+            self.pool,
+            registry,
+            settings.reporting_zone,
+            wall_clock,
+            use=self._use,
+            retry=self.pipeline.retry,
+        )
+        self.metrics.watch_link(
+            connected=lambda: self.link.connected,
+            unacked=lambda: self.link.unacked,
+            oldest_unacked_at=lambda: self.link.oldest_unacked_at,
+            clock=wall_clock,
+        )
+        await stack.enter_async_context(self.link)
+        await stack.enter_async_context(self.control)
+
+    async def _broker(self, stack: contextlib.AsyncExitStack) -> BrokerUrl:
+        settings = self.settings
+        if settings.broker:
+            return parse_broker_url(
+                settings.broker,
+                ca_file=settings.broker_ca,
+                cert_file=settings.broker_certificate,
+                key_file=settings.broker_key,
+            )
+        self.broker = EmbeddedBroker(
+            settings.data_dir / "broker", settings.mqtt_host, settings.mqtt_port
+        )
+        await stack.enter_async_context(self.broker)
+        return parse_broker_url(self.broker.url)
+
+    def _ports(self) -> Ports:
+        database = DatabasePorts(self.pool, wall_clock)
+        return Ports(
+            receive=self.link.receive,
+            acknowledge=self.link.acknowledge,
+            commit=database.commit,
+            look_up_boots=database.look_up_boots,
+            take_retries=database.take_retries,
+            settle=database.settle,
+            receipt=self.control.receipt,
+            judge=self.judge.judge,
+            follow=self.judge.follow,
+            clock=wall_clock,
+        )
+
+    def _delivery(self, recipients: list[dict[str, Any]]) -> Delivery:
+        outbox = Outbox(
+            heads=partial(notices.waiting_heads, self.pool),
+            record=partial(notices.record_attempt, self.pool),
+            expire=partial(notices.expire, self.pool),
+            unavailable=Unavailable,
+        )
+        return Delivery(
+            outbox,
+            _by_id(recipients),
+            clock=wall_clock,
+            count=lambda outcome, n: self.metrics.notices.labels(outcome).inc(n),
+            policy=Policy(keep=self.settings.notice_expiry * float(DAY)),
+        )
+
+    async def _use(self, registry: Registry, recipients: list[dict[str, Any]]) -> None:
+        """Go over to a registry that was applied, or that has come into force."""
+        self.store.recipients = recipients
+        self.delivery.use(_by_id(recipients))
+        self.units.use(registry)
+        self.pipeline.use(registry)
+        await self.judge.follow(registry)
+
+    def health(self) -> Health:
+        """Return why the server is not ready, if it is not."""
+        if self.starting:
+            return Health(("the server is starting",))
+        reasons = []
+        away = self.pipeline.patience.error or self.judging_patience.error
+        if away:
+            reasons.append(f"the database is away: {away}")
+        if not self.link.connected:
+            reasons.append(f"the broker is away: {self.link.last_error}")
+        if self.pipeline.paused:
+            reasons.append(f"nothing is received: {self.pipeline.paused}")
+        return Health(tuple(reasons))
+
+    @contextlib.asynccontextmanager
+    async def serve_http(self) -> AsyncIterator[str]:
+        """Serve API, console and metrics; give their URL."""
+        app = build_app(
+            self.pool,
+            health=self.health,
+            render_metrics=lambda: (self.metrics.render(), CONTENT_TYPE),
+            retry=self._retry,
+            reporting_zone=self.settings.reporting_zone,
+        )
+        host, port = self.settings.http
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, host, port, shutdown_timeout=2.0).start()
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise ConfigurationError(
+                    f"--http {host}:{port}: cannot listen there ({reason}), a free port expected"
+                ) from error
+            yield f"http://{_reachable(host)}:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+    async def _retry(self, _items: list[int]) -> None:
+        self.pipeline.retry()
+
+    async def run(
+        self, stop: asyncio.Event, ready_file: Path | None, ready: Callable[[Urls], None]
+    ) -> None:
+        """Work until ``stop`` is set; then finish what was received."""
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(work, name=name)
+                for name, work in (
+                    ("judge", self.judge.run()),
+                    ("housekeeping", self.housekeeping.run()),
+                    ("watcher", self.watcher.run()),
+                    ("units", self.units.run()),
+                    *((("postgres", self.postgres.supervise()),) if self.postgres else ()),
+                    *((("broker", self.broker.supervise()),) if self.broker else ()),
+                )
+            ]
+            delivering = tasks.create_task(self.delivery.run(), name="delivery")
+            receiving = tasks.create_task(self.pipeline.run(), name="pipeline")
+            await self._connected(stop)
+            self.starting = False
+            urls = Urls(self.http, self._mqtt(), self.url)
+            if ready_file and not stop.is_set():
+                _write_ready(ready_file, urls)
+            ready(urls)
+            await stop.wait()
+            _log.info("stopping")
+            self.judging_patience.give_up()
+            self.pipeline.stop()
+            await receiving
+            await self.judge.finish()
+            self.delivery.stop()
+            await delivering
+            for task in background:
+                task.cancel()
+        _log.info("stopped")
+
+    async def _connected(self, stop: asyncio.Event) -> None:
+        """Wait until the subscription is live; a broker that is away is waited for."""
+        told = time.monotonic()
+        while not (self.link.connected or stop.is_set()):
+            await asyncio.sleep(0.02)
+            if time.monotonic() - told > 5:  # noqa: PLR2004 - seconds between two words of it
+                told = time.monotonic()
+                _log.warning("waiting for the broker", error=self.link.last_error)
+
+    def _mqtt(self) -> str:
+        return self.broker.url if self.broker else str(self.settings.broker)
+
+
+def _by_id(entries: list[dict[str, Any]]) -> dict[str, Recipient]:
+    return {str(entry["id"]): recipient(entry, os.environ) for entry in entries}
+
+
+def _reachable(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _write_ready(file: Path, urls: Urls) -> None:
+    """Write the ready file as a whole or not at all, for its owner's eyes only."""
+    text = json.dumps(
+        {"http": urls.http, "mqtt": urls.mqtt, "database": urls.database, "pid": os.getpid()}
+    )
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600, exist_ok=False)
+    fresh.write_text(text + "\n", encoding="utf-8")
+    fresh.rename(file)

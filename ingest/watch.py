@@ -1,0 +1,72 @@
+"""Takes note of what commands ask by way of the database: a registry applied, a retry wanted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from storage.errors import Unavailable
+from storage.registry_load import load_recipients, load_registry
+from storage.watch import read_wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import asyncpg
+
+    from storage.registry import Registry
+
+_log = structlog.get_logger(__name__)
+
+EVERY = 0.5  # seconds
+
+
+class Watcher:
+    """Asks the database again and again; ``use`` gets a changed registry and its recipients."""
+
+    def __init__(  # noqa: PLR0913 - two of them are what it calls
+        self,
+        pool: asyncpg.Pool,
+        registry: Registry,
+        default_zone: str,
+        clock: Callable[[], int],
+        *,
+        use: Callable[[Registry, list[dict[str, Any]]], Awaitable[None]],
+        retry: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._registry = registry
+        self._default_zone = default_zone
+        self._clock = clock
+        self._use = use
+        self._retry = retry
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self._look()
+            except Unavailable as error:
+                _log.debug("not asked", error=str(error))
+
+    async def _look(self) -> None:
+        wishes = await read_wishes(self._pool)
+        comes_into_force = self._registry.changes_at
+        if wishes.registry_version != self._registry.version or (
+            comes_into_force is not None and comes_into_force <= self._clock()
+        ):
+            await self._reload()
+        if wishes.retry:
+            self._retry()
+
+    async def _reload(self) -> None:
+        now = self._clock()
+        async with self._pool.acquire() as conn:
+            registry = await load_registry(conn, now, self._default_zone)
+            recipients = await load_recipients(conn, now)
+        self._registry = registry
+        await self._use(registry, recipients)
+        _log.info("registry in use", version=registry.version, units=len(registry.units))
