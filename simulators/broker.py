@@ -11,13 +11,14 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A broker's address and how to log in."""
+    """A broker's address, how to log in, and how long (seconds) the first connection may take."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    patience: float = 30.0
 
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"

@@ -92,17 +92,26 @@ class Sender:
         self._check_done()
 
     async def run(self) -> None:
-        """Send until closed, reconnecting; BrokerUnreachableError if the first connection fails."""
+        """Send until closed and all is acknowledged, reconnecting for ever.
+
+        Raises BrokerUnreachableError when the broker refuses the client, or when the first
+        connection does not succeed in time.
+        """
         self._began = time.perf_counter()
         while not self._done.done():
             try:
                 await self._one_connection()
             except OSError as error:
-                if not self._connected:
-                    reason = str(error) or f"no answer within {CONNECT_TIME:g} s"
-                    raise BrokerUnreachableError(f"{self._broker}: {reason}") from None
+                self._judge(error)
             if not self._done.done():
                 await asyncio.sleep(random.uniform(0.1, 0.3))
+
+    def _judge(self, error: OSError) -> None:
+        """Raise unless another attempt makes sense."""
+        out_of_time = time.perf_counter() - self._began > self._broker.patience
+        if not self._connected and (out_of_time or isinstance(error, PermissionError)):
+            reason = str(error) or f"no answer within {CONNECT_TIME:g} s"
+            raise BrokerUnreachableError(f"{self._broker}: {reason}") from None
 
     async def _one_connection(self) -> None:
         loop = asyncio.get_running_loop()
@@ -114,7 +123,8 @@ class Sender:
                 ssl=self._broker.tls,
             )
             await connection.ready
-        self._connected = True
+        if not self._connected:
+            self._connected, self._began = True, time.perf_counter()
         self._connection = connection
         try:
             self._resend(connection)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from simulators.broker import parse_broker
 from simulators.faults import parse_faults
-from simulators.instants import parse_duration, parse_instant, parse_offset
+from simulators.instants import SECOND, parse_duration, parse_instant, parse_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,17 +69,23 @@ FAULT_LIST = Parsed("LIST", parse_faults)
 SPEED = Parsed("FACTOR", parse_speed)
 RATE = Parsed("RATE", parse_rate)
 ENTERPRISE = Parsed("ID", parse_id)
+CA_FILE, WAIT = f"{__name__}.ca_file", f"{__name__}.wait"
 
 
 def _broker(ctx: click.Context, param: click.Parameter, url: str | None) -> Broker | None:
     try:
-        return None if url is None else parse_broker(url, ctx.params.get("ca_file"))
+        broker = None if url is None else parse_broker(url, ctx.meta[CA_FILE])
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
+    return broker and replace(broker, patience=ctx.meta[WAIT] / SECOND)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    ctx.meta[f"{__name__}.{param.name}"] = value
 
 
 def broker_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--broker`` and ``--ca-file``; the command gets ``broker``, None when not given."""
+    """Add ``--broker``, ``--ca-file`` and ``--wait``; ``broker`` is None when not given."""
     broker = click.option(
         "--broker",
         metavar="URL",
@@ -91,9 +98,20 @@ def broker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="FILE",
         is_eager=True,
         expose_value=False,
+        callback=_remember,
         help="Certificates to trust for mqtts, instead of the system's.",
     )
-    return broker(ca_file(command))
+    wait = click.option(
+        "--wait",
+        type=DURATION,
+        default="30s",
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="How long the first connection may take.",
+    )
+    return broker(ca_file(wait(command)))
 
 
 def registry_out_option(command: Callable[..., Any]) -> Callable[..., Any]:

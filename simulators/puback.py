@@ -34,7 +34,8 @@ def _text(text: str) -> bytes:
 class PublishConnection(asyncio.Protocol):
     """One connection. ``acknowledged`` gets the packet ids of each block of PUBACKs.
 
-    ``ready`` is set when the broker has accepted the client, or fails with ConnectionError.
+    ``ready`` is set when the broker has accepted the client, or fails: with
+    PermissionError when the broker refuses it, else ConnectionError.
     ``lost`` is set when the connection is gone. ``writable`` is False while the transport's buffer
     is full; ``writable_again`` is called when it no longer is.
     """
@@ -104,6 +105,6 @@ class PublishConnection(asyncio.Protocol):
 
     def _fail(self, reason: str) -> None:
         if not self.ready.done():
-            self.ready.set_exception(ConnectionRefusedError(reason))
+            self.ready.set_exception(PermissionError(reason))
         if self.transport is not None:
             self.transport.abort()

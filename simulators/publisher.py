@@ -65,7 +65,6 @@ class Publisher:
     farewell: dict[str, bytes] = field(default_factory=dict)
     will: Parcel | None = None  # retained
     acknowledged: Callable[[Parcel], None] = lambda _: None
-    patience: float = 30.0  # seconds that the first connection may take
     connections: int = 0
     _waiting: deque[Parcel] = field(default_factory=deque)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,7 +93,7 @@ class Publisher:
         Raises BrokerUnreachableError when the broker refuses the client, or when the first
         connection does not succeed in time.
         """
-        give_up = asyncio.get_running_loop().time() + self.patience
+        give_up = asyncio.get_running_loop().time() + self.broker.patience
         failures = 0
         while True:
             connections = self.connections

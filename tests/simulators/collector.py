@@ -27,17 +27,29 @@ async def collect(broker: Broker, enough: Callable[[Got], bool], quiet: float = 
     """What the broker kept, in order: until nothing comes for a while and there is `enough`."""
     got: Got = []
     async with asyncio.timeout(60), _client(broker) as client:
-        messages = client.messages
-        while True:
-            try:
-                async with asyncio.timeout(quiet):
-                    message = await anext(messages)
-            except TimeoutError:
-                if enough(got):
-                    return got
-            else:
-                assert isinstance(message.payload, bytes)
-                got.append((str(message.topic), message.payload))
+        reading = asyncio.create_task(_read(client, got))
+        before = -1
+        while len(got) > before or not enough(got):
+            before = len(got)
+            await asyncio.wait({reading}, timeout=quiet)
+        reading.cancel()
+    return got
+
+
+async def _read(client: aiomqtt.Client, got: Got) -> None:
+    async for message in client.messages:
+        assert isinstance(message.payload, bytes)
+        got.append((str(message.topic), message.payload))
+
+
+async def seen(broker: Broker, count: int) -> None:
+    """Wait until so many readings have passed."""
+    async with asyncio.timeout(30), aiomqtt.Client("127.0.0.1", broker.port) as client:
+        await client.subscribe(READINGS)
+        async for _ in client.messages:
+            count -= 1
+            if count == 0:
+                break
 
 
 async def retained(broker: Broker, topic: str, count: int) -> dict[str, bytes]:

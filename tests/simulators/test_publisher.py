@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -132,7 +133,8 @@ async def test_a_full_buffer_makes_whoever_brings_more_wait() -> None:
 
 async def test_no_broker_is_said_once_patience_is_over() -> None:
     url = f"mqtt://127.0.0.1:{free_port()}"
-    publisher = Publisher(parse_broker(url), "unit", Counts(), patience=0.5)
+    broker = replace(parse_broker(url), patience=0.5)
+    publisher = Publisher(broker, "unit", Counts())
     began = time.monotonic()
     with pytest.raises(BrokerUnreachableError, match=f"no broker at {url}"):
         await deliver([publisher], nothing, asyncio.Event())
