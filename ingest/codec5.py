@@ -131,7 +131,13 @@ def _answer(packet: mqtt5.Packet, arrived: Arrived) -> None:
             good = packet.reason_code == mqtt5.ConnAckReasonCode.SUCCESS
             refused = None if good else _said(packet.reason_code, packet.reason_str)
             arrived.answers.append(
-                ConnAck(packet.session_present, refused, packet.server_keep_alive)
+                ConnAck(
+                    packet.session_present,
+                    refused,
+                    packet.server_keep_alive,
+                    packet.session_expiry_interval,
+                    packet.max_packet_size,
+                )
             )
         case mqtt5.SubAckPacket():
             code = packet.reason_codes[0]

@@ -45,8 +45,7 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.granted: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[str] = loop.create_future()
-        self.welcomed = False  # the broker took the login
-        self.session_present = False
+        self.welcome: ConnAck | None = None  # what the broker said when it took the login
         self.paused = False
         self._leaving = False
         self._codec = codec
@@ -154,8 +153,7 @@ class Connection(asyncio.Protocol):
             case ConnAck(refused=str(reason)):
                 raise Refused(f"the broker refuses the login: {reason}")
             case ConnAck(keepalive=keepalive):
-                self.welcomed = True
-                self.session_present = answer.session_present
+                self.welcome = answer
                 if keepalive:
                     self._every(keepalive)
                 # Also when the session is there: that shows whether we may still have it.

@@ -103,10 +103,10 @@ class Control:
             try:
                 await self._converse()
             except* (aiomqtt.MqttError, OSError, ValueError) as errors:
-                self.last_error = _first(errors)
+                self.last_error = f"{self._broker}: {_first(errors)}"
             finally:
                 self.connected = False
-            log.warning("broker control", broker=str(self._broker), error=self.last_error)
+            log.warning("broker control", error=self.last_error)
             await asyncio.sleep(backoff.next(_now() - began))
 
     async def _converse(self) -> None:

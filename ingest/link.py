@@ -4,18 +4,18 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Self
 
 import structlog
 
 from ingest.backoff import Backoff
 from ingest.broker_url import BrokerUrl
-from ingest.codec5 import Codec5
+from ingest.codec5 import NEVER_EXPIRES, Codec5
 from ingest.codec311 import Codec311
 from ingest.connection import Connection, Refused
 from ingest.inbox import Delivery, Inbox
-from ingest.packets import Arrived, Hello, MalformedPacket, WrongVersion
+from ingest.packets import Arrived, ConnAck, Hello, MalformedPacket, WrongVersion
 
 if TYPE_CHECKING:
     import ssl
@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 TOPIC_FILTER = "ams/v1/+/+/readings"
 MAX_MESSAGES = 30_000  # unacknowledged; well below 65,535, so that their packet ids differ
 MAX_BYTES = 64 * 1024 * 1024  # of unacknowledged payload
+LARGEST_MESSAGE = 4 * 1024 * 1024  # bytes of payload; its packet is some bytes longer
 OPEN_TIMEOUT = 15.0  # seconds, once for the connection and once for login and subscription
 CLOSE_TIMEOUT = 2.0  # seconds
 
@@ -42,7 +43,7 @@ class Link:
     Nothing is acknowledged before `acknowledge`. When `max_messages` or `max_bytes` of payload
     wait for that, the link stops reading; each bound may be overshot by one chunk of the network's
     (256 kB, or one message). Entering raises BrokerUrlError for TLS files that cannot be used, and
-    does not wait for the broker. `last_error` is "" while connected.
+    does not wait for the broker. `last_error` names the broker; it is "" while connected.
     """
 
     def __init__(  # noqa: PLR0913 - all but two are options with a default
@@ -162,8 +163,9 @@ class Link:
             # A new connection brings new messages even before its subscription is confirmed.
             await self._room.wait()
             began = loop.time()
-            self.last_error = await self._converse()
-            log.warning("broker link", broker=str(self._broker), error=self.last_error)
+            reason = await self._converse()
+            self.last_error = f"{self._broker}: {reason}"
+            log.warning("broker link", error=self.last_error)
             await asyncio.sleep(backoff.next(loop.time() - began))
 
     async def _converse(self) -> str:
@@ -174,6 +176,8 @@ class Link:
             return f"the broker does not answer within {OPEN_TIMEOUT:.0f} s"
         except (OSError, Refused, WrongVersion, MalformedPacket) as error:
             return str(error)
+        for warning in _doubts(connection.welcome, known=self._proven):
+            log.warning("broker link", broker=str(self._broker), warning=warning)
         self._proven = True
         log.info("broker link connected", broker=str(self._broker), codec=self._codecs[0].__name__)
         self.last_error = ""
@@ -196,13 +200,25 @@ class Link:
         finally:
             if not _is_live(connection):
                 await _close(connection)
-        if not (connection.welcomed or self._proven):
+        if not (connection.welcome or self._proven):
             # What a broker does with a version that it does not speak: say so, or just hang up.
             self._codecs.rotate()
         if not connection.granted.done():
             raise TimeoutError
         connection.granted.result()
         return connection
+
+
+def _doubts(welcome: ConnAck | None, *, known: bool) -> Iterator[str]:
+    """What the broker's welcome tells against its keeping everything until we acknowledge it."""
+    if welcome is None:
+        return
+    if known and not welcome.session_present:
+        yield "it had forgotten our session; what units sent since it last had it may be lost"
+    if welcome.session_expiry not in {None, NEVER_EXPIRES}:
+        yield f"it forgets what waits for us when we are away for {welcome.session_expiry} s"
+    if welcome.max_packet is not None and welcome.max_packet <= LARGEST_MESSAGE:
+        yield f"it takes no message above {welcome.max_packet} bytes; units may send 4 MiB"
 
 
 def _is_live(connection: Connection) -> bool:

@@ -33,12 +33,15 @@ class WrongVersion(Exception):  # noqa: N818 - an answer of the broker, no fault
 class ConnAck:
     """Answer to CONNECT; `refused` says why not, None is success.
 
-    `keepalive` is what the broker wants in place of ours, in seconds.
+    MQTT 5 lets a broker change what was asked for, None is "as asked": `keepalive` and
+    `session_expiry` in seconds, `max_packet` in bytes that it takes.
     """
 
     session_present: bool
     refused: str | None = None
     keepalive: int | None = None
+    session_expiry: int | None = None
+    max_packet: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ PUBACK, PINGREQ, DISCONNECT = 0x40, 0xC0, 0xE0
 class Scripted:
     """Sends the next chunk of its script after each packet that it gets; PINGREQ has its answer.
 
-    An empty chunk hangs up. `acknowledged` are the packet ids of the PUBACKs it got, `levels` the
+    Each connection has its script, all further ones the last. An empty chunk hangs up. `acknowledged` are the packet ids of the PUBACKs it got, `levels` the
     protocol levels (4: 3.1.1, 5: 5) of the logins.
     """
 
@@ -46,7 +46,7 @@ class Scripted:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
-        script = list(self._scripts.pop(0)) if self._scripts else [b""]
+        script = list(self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0])
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head, length = await reader.readexactly(2)

@@ -130,7 +130,7 @@ async def test_a_broker_that_falls_silent_is_left(broker: Broker) -> None:
         broker.pause()
         await until(lambda: not link.connected)
         await until(lambda: bool(link.last_error))
-        assert link.last_error == "the broker is silent for 2 s"
+        assert link.last_error == f"{broker.url}: the broker is silent for 2 s"
         broker.resume()
         await until(lambda: link.connected)
 
