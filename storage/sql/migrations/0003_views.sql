@@ -27,7 +27,8 @@ create view all_readings as
     union all
     select time, channel, value, status, flags, batch, revision from revisions;
 
--- The readings as they stood when the last batch received by `at` had been committed.
+-- The readings as they stood when the last batch received by `at` had been committed. Numbers rise
+-- with the time of receipt but for neighbours, so the last thousand by time hold the highest.
 create function readings_as_known_at(at timestamptz)
     returns setof current_readings
     language sql stable parallel safe
@@ -35,8 +36,9 @@ create function readings_as_known_at(at timestamptz)
         select distinct on (a.channel, a.time)
                a.time, a.channel, a.value, a.status, a.flags, a.batch, a.revision
         from all_readings a
-        where a.batch <= (select coalesce(max(id), 0) from batches
-                          where received_at <= readings_as_known_at.at)
+        where a.batch <= (select coalesce(max(id), 0) from (
+            select id from batches where received_at <= readings_as_known_at.at
+            order by received_at desc limit 1000) known)
         order by a.channel, a.time, a.revision desc;
     end;
 
