@@ -15,8 +15,9 @@ PUBACK, PINGREQ, DISCONNECT = 0x40, 0xC0, 0xE0
 class Scripted:
     """Sends the next chunk of its script after each packet that it gets; PINGREQ has its answer.
 
-    Each connection has its script, all further ones the last. An empty chunk hangs up. `acknowledged` are the packet ids of the PUBACKs it got, `levels` the
-    protocol levels (4: 3.1.1, 5: 5) of the logins.
+    Each connection has its script, all further ones the last. An empty chunk hangs up.
+    `acknowledged` are the packet ids of the PUBACKs it got, `levels` the protocol levels (4: 3.1.1,
+    5: 5) of the logins.
     """
 
     def __init__(self, *connections: Sequence[bytes]) -> None:

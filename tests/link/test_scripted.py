@@ -59,12 +59,8 @@ async def test_a_refused_subscription_is_told_in_mqtt_5_too() -> None:
         Scripted([CONNACK_5, b"\x90\x04\x00\x01\x00\x87"]) as broker,
         link_to(broker, mqtt5=True) as link,
     ):
-        await until(
-            lambda: (
-                link.last_error
-                == "the broker refuses the subscription to ams/v1/+/+/readings: not authorized"
-            )
-        )
+        refusal = "the broker refuses the subscription to ams/v1/+/+/readings: not authorized"
+        await until(lambda: link.last_error == f"{broker.url}: {refusal}")
         assert not link.connected
 
 
