@@ -6,18 +6,17 @@ leaves comes here.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
 from alerts.core.vocabulary import MINUTE, STATUS_BY_LABEL, Status
 from ingest.instants import format_time, parse_time
 from ingest.reasons import Reason
-from ingest.strict_json import BadJson, Token, read, write
+from ingest.strict_json import BadJson, Token, quote, read, write
 from ingest.wire import MAX_BOOT, MAX_MESSAGE, MAX_SEQ, Envelope, Fragment, LooseSample
 
 if TYPE_CHECKING:
@@ -176,12 +175,13 @@ def _number(raw: object, status: int, channel: int, context: Context) -> float |
 
 def _fragment(sample: LooseSample, key: str) -> bytes:
     """Return the value alone. Sent again, by whichever message, it is the same bytes."""
-    alone: dict[str, Any] = {"time": sample.time}
+    name = quote(key)
+    parts = [f'"time":{quote(sample.time)}']
     if key in sample.values:
-        alone["values"] = {key: sample.values[key]}
+        parts.append(f'"values":{{{name}:{write(sample.values[key])}}}')
     if key in sample.status:
-        alone["status"] = {key: sample.status[key]}
-    return write({"samples": [alone]}).encode()
+        parts.append(f'"status":{{{name}:{write(sample.status[key])}}}')
+    return f'{{"samples":[{{{",".join(parts)}}}]}}'.encode()
 
 
 def _integer(token: Token) -> int | Token:
@@ -213,5 +213,5 @@ def _path(steps: tuple[int | str, ...]) -> str:
 
 
 def _shown(tree: object) -> str:
-    text = write(tree) if not isinstance(tree, str) else json.dumps(tree, ensure_ascii=False)
+    text = write(tree)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

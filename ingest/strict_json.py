@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _BOM = "\ufeff"
 
+quote = json.JSONEncoder(ensure_ascii=False).encode  # of texts, and of true, false and null
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -66,7 +68,7 @@ def read(payload: bytes) -> Any:  # noqa: ANN401 - a JSON text is any value
         _refuse_lone_surrogates(tree)
     if repeating:
         path, found = next(_places(tree, "$"))
-        detail = f"{path}: the key {json.dumps(found.repeated)} is there twice"
+        detail = f"{path}: the key {quote(found.repeated)} is there twice"
         raise BadJson(Reason.REPEATED_KEY, detail, tree)
     return tree
 
@@ -76,11 +78,11 @@ def write(tree: object) -> str:
     if isinstance(tree, Token):
         return tree.text
     if isinstance(tree, dict):
-        inside = (f"{json.dumps(key, ensure_ascii=False)}:{write(tree[key])}" for key in tree)
+        inside = (f"{quote(key)}:{write(tree[key])}" for key in tree)
         return "{" + ",".join(inside) + "}"
     if isinstance(tree, list):
         return "[" + ",".join(write(item) for item in tree) + "]"
-    return json.dumps(tree, ensure_ascii=False)
+    return quote(tree)
 
 
 def _decode(text: str, build: Any) -> Any:  # noqa: ANN401 - json's own types
