@@ -10,7 +10,6 @@ import ctypes
 import fcntl
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from ingest.nats_server import (
     nats_server_program,
     store_limit,
 )
+from ingest.ports import answers, bracketed, free_port, reachable
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class EmbeddedBroker:
         # would otherwise still hold the port.
         self._lock = await _locked(self._dir)
         try:
-            self._port = await asyncio.to_thread(free_port, self._host, self._port)
+            self._port = await asyncio.to_thread(self._free_port)
             await self._start(program)
         except BaseException:
             await self._stop()
@@ -68,7 +68,7 @@ class EmbeddedBroker:
     @property
     def url(self) -> str:
         """Where a client on this machine connects."""
-        return f"mqtt://{_bracketed(reachable(self._host))}:{self._port}"
+        return f"mqtt://{bracketed(reachable(self._host))}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -82,12 +82,14 @@ class EmbeddedBroker:
         return self._process
 
     async def supervise(self) -> None:
-        """Restart the child whenever it ends; runs until cancelled."""
+        """Restart the child whenever it ends; runs until cancelled, or the context is left."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
         while True:
             began = loop.time()
             code = await self._child.wait()
+            if self._lock is None:  # we stopped it ourselves
+                return
             delay = backoff.next(loop.time() - began)
             log.warning("embedded broker ended, restarting", code=code, delay=delay)
             await asyncio.sleep(delay)
@@ -98,21 +100,12 @@ class EmbeddedBroker:
             self.restarts += 1
 
     async def _start(self, program: Path) -> None:
-        config = await asyncio.to_thread(self._write_config)
-        keep = () if self._lock is None else (self._lock,)
-        self._process = await asyncio.create_subprocess_exec(
-            program,
-            "--config",
-            config,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            # The lock is the child's too: while a child outlives us, nobody else opens its store.
-            pass_fds=keep,
-            # A terminal's Ctrl-C is for the server, which stops its child in its own order.
-            start_new_session=True,
-            preexec_fn=dies_with_parent(),
-        )
+        try:
+            self._process = await self._spawn(program, await asyncio.to_thread(self._write_config))
+        except OSError as error:
+            raise EmbeddedBrokerError(
+                f"the embedded broker in {self._dir} cannot be started: {error}"
+            ) from None
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 await self._ready(self._process)
@@ -124,12 +117,27 @@ class EmbeddedBroker:
                 f"its log is {self._dir / 'broker.log'}"
             ) from None
 
+    async def _spawn(self, program: Path, config: Path) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            program,
+            "--config",
+            config,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            # The lock is the child's too: while a child outlives us, nobody opens its store.
+            pass_fds=() if self._lock is None else (self._lock,),
+            # A terminal's Ctrl-C is for the server, which stops its child in its own order.
+            start_new_session=True,
+            preexec_fn=dies_with_parent(),
+        )
+
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
         """Wait until the child's port answers; raise when the child ends instead."""
         ended = asyncio.create_task(process.wait())
         try:
             while not ended.done():
-                if await _answers(reachable(self._host), self._port):
+                if await answers(reachable(self._host), self._port):
                     return
                 await asyncio.wait([ended], timeout=0.02)
         finally:
@@ -140,6 +148,7 @@ class EmbeddedBroker:
         )
 
     async def _stop(self) -> None:
+        lock, self._lock = self._lock, None
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
@@ -150,9 +159,17 @@ class EmbeddedBroker:
                 log.warning("embedded broker does not stop, killing it", pid=self._process.pid)
                 self._process.kill()
                 await self._process.wait()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if lock is not None:
+            os.close(lock)
+
+    def _free_port(self) -> int:
+        try:
+            return free_port(self._host, self._port)
+        except OSError as error:
+            raise EmbeddedBrokerError(
+                f"the embedded broker cannot listen on {bracketed(self._host)}:{self._port}: "
+                f"{error.strerror}; stop what uses it, or choose another --mqtt-host or --mqtt-port"
+            ) from None
 
     def _write_config(self) -> Path:
         store = self._dir / "jetstream"
@@ -198,43 +215,6 @@ def _open_lock(directory: Path) -> int:
         raise EmbeddedBrokerError(
             f"the broker's directory {directory} cannot be used: {error.strerror}"
         ) from None
-
-
-def free_port(host: str, port: int) -> int:
-    """The port if it is free, some free one for 0; raises EmbeddedBrokerError when it is taken."""
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, proto) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return int(probe.getsockname()[1])
-    except OSError as error:
-        raise EmbeddedBrokerError(
-            f"the embedded broker cannot listen on {_bracketed(host)}:{port}: {error.strerror}; "
-            "stop what uses it, or choose another --mqtt-host or --mqtt-port"
-        ) from None
-
-
-def reachable(host: str) -> str:
-    """The address by which a client on this machine reaches a listener on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-async def _answers(host: str, port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
 
 
 def _last_failure(log_file: Path) -> str:
