@@ -47,7 +47,7 @@ from storage.migrate import migrate
 from storage.partitions import make_partitions
 from storage.pool import connect, hold_server_lock, open_pool
 from storage.registry_load import load_recipients, load_registry
-from storage.watch import installation
+from storage.watch import database_time, installation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -124,13 +124,14 @@ async def _prepare(
     try:
         for step in await migrate(conn):
             _log.info("schema", applied=step)
-        now = wall_clock()
-        await make_partitions(conn, now)
+        await make_partitions(conn, wall_clock())
         if settings.registry:
             changes = await apply_registry_file(
                 conn, settings.registry, default_zone=settings.reporting_zone
             )
             _log.info("registry", file=str(settings.registry), changes=str(changes))
+        # The database's clock says when what was just applied comes into force.
+        now = max(wall_clock(), await database_time(conn))
         registry = await load_registry(conn, now, settings.reporting_zone)
         return registry, await load_recipients(conn, now), await database_directories(conn)
     finally:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.pool import SERVER_LOCK, unavailable
+from storage.times import to_micros
 
 if TYPE_CHECKING:
     import asyncpg
@@ -77,3 +78,9 @@ async def server_runs(conn: asyncpg.Connection) -> bool:
             SERVER_LOCK,
         )
     return running
+
+
+async def database_time(conn: asyncpg.Connection) -> int:
+    """Return the database's clock, in microseconds since 1970. Raises Unavailable."""
+    async with unavailable("read the database's clock"):
+        return to_micros(await conn.fetchval("select clock_timestamp()"))
