@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 
 from console.models import Alert, AlertWithHistory, Notice
 from storage.queries.alerts import alert_items
@@ -23,6 +24,11 @@ ACKNOWLEDGEMENT = {"by": "A. Serik", "reason": "filter change", "comment": "unti
 
 async def limit_on(world: World, channel: int) -> tuple[int, int]:
     return await world.limit(channel, 700, "20min", TWENTY)
+
+
+@pytest_asyncio.fixture
+async def alert(world: World, made: Made) -> UUID:
+    return await world.alert(await limit_on(world, made["so2"]), at("03:20"))
 
 
 async def test_an_alert_shows_its_limit_course_and_acknowledgement(
@@ -87,14 +93,7 @@ async def test_pages_of_alerts_join_over_ties(
     whole = await server.items("alerts")
     keys = [(item["opened_at"], UUID(item["id"])) for item in whole]
     assert keys == sorted(keys)
-    joined, query = [], {"limit": str(limit)}
-    while True:
-        page = await server.get("alerts", **query)
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined("alerts", limit) == whole
 
 
 async def test_one_alert_comes_with_its_history(server: Server, world: World, made: Made) -> None:
@@ -109,17 +108,15 @@ async def test_one_alert_comes_with_its_history(server: Server, world: World, ma
     AlertWithHistory.model_validate_json(_json(item))
 
 
-@pytest.mark.parametrize("alert", [str(uuid4()), "x", "1", "%00"])
-async def test_an_alert_that_is_not_there_is_404(server: Server, alert: str) -> None:
-    problem = await server.get(f"alerts/{alert}", 404)
-    assert problem["status"] == 404
-    await server.post(f"alerts/{alert}/acknowledge", 404, json=ACKNOWLEDGEMENT)
+@pytest.mark.parametrize("name", ["00000000-0000-4000-8000-000000000000", "x", "%00"])
+async def test_an_alert_that_is_not_there_is_404(server: Server, name: str) -> None:
+    await server.refused(f"alerts/{name}", 404)
+    await server.post(f"alerts/{name}/acknowledge", 404, json=ACKNOWLEDGEMENT)
 
 
 async def test_acknowledging_answers_the_alert_and_stays_in_its_history(
-    server: Server, world: World, made: Made
+    server: Server, alert: UUID
 ) -> None:
-    alert = await world.alert(await limit_on(world, made["so2"]), at("03:20"))
     item = await server.post(f"alerts/{alert}/acknowledge", json=ACKNOWLEDGEMENT)
     said = {**ACKNOWLEDGEMENT, "at": "2026-11-22T12:00:00Z"}
     assert item["acknowledged"] == said
@@ -142,7 +139,7 @@ async def test_the_first_acknowledgement_stands(server: Server, world: World, ma
 
 
 @pytest.mark.parametrize(
-    ("request_", "status", "says"),
+    ("sent", "status", "says"),
     [
         ({"json": {"reason": "x"}}, 400, "by"),
         ({"json": {"by": "x"}}, 400, "reason"),
@@ -160,19 +157,16 @@ async def test_the_first_acknowledgement_stands(server: Server, world: World, ma
     ],
 )
 async def test_a_wrong_acknowledgement_is_refused(
-    server: Server, world: World, made: Made, request_: dict[str, object], status: int, says: str
+    bare: Server, sent: dict[str, object], status: int, says: str
 ) -> None:
-    alert = await world.alert(await limit_on(world, made["so2"]), at("03:20"))
-    problem = await server.post(f"alerts/{alert}/acknowledge", status, **request_)
+    problem = await bare.post(f"alerts/{uuid4()}/acknowledge", status, **sent)
     assert problem["status"] == status
     assert says in problem["detail"]
-    assert (await server.get(f"alerts/{alert}"))["acknowledged"] is None
 
 
 async def test_notices_show_recipient_attempts_and_outcome(
-    server: Server, world: World, made: Made
+    server: Server, world: World, alert: UUID
 ) -> None:
-    alert = await world.alert(await limit_on(world, made["so2"]), at("03:20"))
     sent = await world.notice(
         alert,
         at("03:21"),

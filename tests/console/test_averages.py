@@ -172,16 +172,7 @@ async def test_pages_of_stored_and_empty_blocks_join(
     whole = await server.items("averages")
     assert whole == sorted(whole, key=lambda item: item["start"])
     assert len(whole) == 8 + 7 + 5  # up to 05:40, each from its first block on
-    joined = []
-    query = {"limit": str(limit)}
-    while True:
-        page = await server.get("averages", **query)
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        assert len(page["items"]) == limit
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined("averages", limit) == whole
 
 
 async def test_start_and_end_are_about_the_start_of_the_block(
@@ -189,9 +180,7 @@ async def test_start_and_end_are_about_the_start_of_the_block(
 ) -> None:
     for start in ("03:00", "03:20", "03:40"):
         await world.block(made["so2"], at(start), 1.0)
-    items = await server.items(
-        "averages", start="2026-11-22T03:20:00Z", end="2026-11-22T03:40:00Z"
-    )
+    items = await server.items("averages", start="2026-11-22T03:20:00Z", end="2026-11-22T03:40:00Z")
     assert shown(items) == [("03:20", 1.0, 20)]
 
 
@@ -271,7 +260,7 @@ async def test_long_rolling_windows_move_by_20_minutes(
         ("00:20", 0.833333333, 120),
         ("00:40", 1.16666667, 120),
     ]
-    problem = await server.get("averages", 400, kind="rolling", window="61min")
+    problem = await server.refused("averages", 400, kind="rolling", window="61min")
     assert problem["parameter"] == "window"
 
 
@@ -284,12 +273,4 @@ async def test_pages_of_rolling_means_join(
     server.now = at("03:10")
     whole = await server.items("averages", kind="rolling")
     assert len(whole) == 9 + 7
-    joined = []
-    query = {"limit": str(limit), "kind": "rolling"}
-    while True:
-        page = await server.get("averages", **query)
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined("averages", limit, kind="rolling") == whole

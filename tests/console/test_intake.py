@@ -75,8 +75,9 @@ async def test_batches_that_were_rolled_up_do_not_count_twice(
     assert item["messages"]["received"] == 1
 
 
+@pytest.mark.usefixtures("made")
 async def test_messages_of_no_known_unit_stand_under_unit_null(
-    server: Server, world: World, made: Made
+    server: Server, world: World
 ) -> None:
     await a_batch(world, "03:10", 0, 0, 1, 2, 0, 0, 0, 0)
     items = await server.items("ledger")
@@ -106,23 +107,18 @@ async def test_start_and_end_are_about_the_utc_hour_of_receipt(
         assert item["messages"]["received"] == received, (start, end)
 
 
-async def test_pages_of_the_ledger_join(server: Server, world: World, made: Made) -> None:
+@pytest.mark.usefixtures("made")
+async def test_pages_of_the_ledger_join(server: Server, world: World) -> None:
     await world.unit("gres1/ams-2", {})
     await a_batch(world, "03:10", 0, 0, 0, 1, 0, 0, 0, 0)
     whole = await server.items("ledger")
-    joined, query = [], {"limit": "1"}
-    while True:
-        page = await server.get("ledger", **query)
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined("ledger", 1) == whole
     assert [item["unit"] for item in whole] == [None, "ams-1", "ams-2"]
 
 
+@pytest.mark.usefixtures("made")
 async def test_a_quarantine_item_shows_all_that_is_known_of_it(
-    server: Server, world: World, made: Made
+    server: Server, world: World
 ) -> None:
     number = await world.aside(at("03:10"), count=3, payload=b"\xff{")
     (item,) = await server.items("quarantine")
@@ -144,8 +140,9 @@ async def test_a_quarantine_item_shows_all_that_is_known_of_it(
     QuarantineItem.model_validate(item)
 
 
+@pytest.mark.usefixtures("made")
 async def test_the_quarantine_is_filtered_and_pages_join_over_ties(
-    server: Server, world: World, made: Made
+    server: Server, world: World
 ) -> None:
     for n in range(5):
         await world.aside(at("03:10") + timedelta(hours=n // 3), unit=f"ams-{n % 2}")
@@ -156,19 +153,11 @@ async def test_the_quarantine_is_filtered_and_pages_join_over_ties(
     assert await server.items("quarantine", enterprise="other") == []
     assert len(await server.items("quarantine", start="2026-11-22T04:00:00Z")) == 2
     assert len(await server.items("quarantine", state="waiting")) == 6
-    joined, query = [], {"limit": "2"}
-    while True:
-        page = await server.get("quarantine", **query)
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined("quarantine", 2) == whole
 
 
-async def test_a_retry_answers_the_item_as_it_became(
-    server: Server, world: World, made: Made
-) -> None:
+@pytest.mark.usefixtures("made")
+async def test_a_retry_answers_the_item_as_it_became(server: Server, world: World) -> None:
     number = await world.aside(at("03:10"))
     item = await server.post(f"quarantine/{number}/retry")
     assert (item["id"], item["state"]) == (number, "stored")
@@ -178,8 +167,9 @@ async def test_a_retry_answers_the_item_as_it_became(
     assert server.retried == [number]
 
 
+@pytest.mark.usefixtures("made")
 async def test_a_retry_that_fails_answers_that_the_item_waits_again(
-    server: Server, world: World, made: Made
+    server: Server, world: World
 ) -> None:
     number = await world.aside(at("03:10"))
     server.retry_leads_to = "waiting"
@@ -187,8 +177,9 @@ async def test_a_retry_that_fails_answers_that_the_item_waits_again(
     assert item["state"] == "waiting"
 
 
+@pytest.mark.usefixtures("made")
 async def test_a_retry_that_takes_its_time_answers_202(
-    server: Server, world: World, made: Made, monkeypatch: pytest.MonkeyPatch
+    server: Server, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("console.intake_routes._PATIENCE", 0.2)
     number = await world.aside(at("03:10"))
@@ -197,8 +188,8 @@ async def test_a_retry_that_takes_its_time_answers_202(
     assert item["state"] == "retrying"
 
 
-@pytest.mark.parametrize("number", ["99", "0", "-1", "x", "9" * 30, "1.5"])
-async def test_a_retry_of_no_item_is_404(server: Server, number: str) -> None:
-    problem = await server.post(f"quarantine/{number}/retry", 404)
-    assert problem["status"] == 404
+async def test_a_retry_of_no_item_is_404(server: Server) -> None:
+    for number in ("99", "0", "-1", "x", "9" * 30, "1.5"):
+        problem = await server.post(f"quarantine/{number}/retry", 404)
+        assert problem["status"] == 404
     assert server.retried == []

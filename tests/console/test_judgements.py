@@ -168,12 +168,4 @@ async def test_pages_of_judgements_join(
         await world.readings(made[key], [(at("03:10"), 1.0)])
     whole = await server.items("judgements")
     assert len(whole) == 2 * (5 + 2)
-    joined = []
-    query = {"limit": str(limit)}
-    while True:
-        page = await server.get("judgements", **query)
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined("judgements", limit) == whole

@@ -151,13 +151,4 @@ async def test_pages_join_without_a_gap_or_a_repeat_whatever_ties(
         await world.revision(made["nox"], time, 0.7 + n, at("09:01"), 2)
     whole = await server.items("readings", revisions=revisions)
     assert len(whole) == (12 if revisions == "current" else 16)
-    joined = []
-    query = {"limit": str(limit), "revisions": revisions}
-    while True:
-        page = await server.get("readings", **query)
-        assert len(page["items"]) <= limit
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined("readings", limit, revisions=revisions) == whole

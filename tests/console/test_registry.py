@@ -17,7 +17,8 @@ Made = dict[str, int]
 TWENTY = timedelta(minutes=20)
 
 
-async def test_an_enterprise_shows_what_the_registry_says(server: Server, made: Made) -> None:
+@pytest.mark.usefixtures("made")
+async def test_an_enterprise_shows_what_the_registry_says(server: Server) -> None:
     (item,) = await server.items("enterprises")
     assert item == {
         "enterprise": "gres1",
@@ -30,16 +31,16 @@ async def test_an_enterprise_shows_what_the_registry_says(server: Server, made: 
     Enterprise.model_validate(item)
 
 
-async def test_a_source_shows_its_number_and_position(server: Server, made: Made) -> None:
+@pytest.mark.usefixtures("made")
+async def test_a_source_shows_its_number_and_position(server: Server) -> None:
     (item,) = await server.items("sources", source="gres1/stack-1")
     assert (item["enterprise"], item["source"]) == ("gres1", "stack-1")
     assert (item["number"], item["position"]) == ("0001", [51.9, 75.4])
     Source.model_validate(item)
 
 
-async def test_a_channel_shows_what_it_measures_and_who_reports_it(
-    server: Server, made: Made
-) -> None:
+@pytest.mark.usefixtures("made")
+async def test_a_channel_shows_what_it_measures_and_who_reports_it(server: Server) -> None:
     items = await server.items("channels")
     assert [item["channel"] for item in items] == ["so2", "nox", "o2"]
     assert items[0] == {
@@ -116,9 +117,8 @@ async def test_at_shows_the_registry_as_it_was_in_force(
 
 
 @pytest.mark.parametrize("path", ["enterprises", "sources", "channels", "limits"])
-async def test_pages_of_the_registry_join(
-    server: Server, world: World, made: Made, path: str
-) -> None:
+@pytest.mark.usefixtures("made")
+async def test_pages_of_the_registry_join(server: Server, world: World, path: str) -> None:
     for n in range(3):
         await world.entity("enterprise", f"plant-{n}", {})
         await world.entity("source", f"plant-{n}/chimney", {})
@@ -126,12 +126,5 @@ async def test_pages_of_the_registry_join(
         await world.limit(channel, 700, "20min", TWENTY)
     whole = await server.items(path)
     assert len(whole) >= 3
-    joined, query = [], {"limit": "2"}
-    while True:
-        page = await server.get(path, **query)
-        joined += page["items"]
-        if page["next"] is None:
-            break
-        query["cursor"] = page["next"]
-    assert joined == whole
+    assert await server.joined(path, 2) == whole
     assert len(await server.items(path, enterprise="plant-1")) == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from console.models import Unit
 from tests.console.world import World, at
 
@@ -14,7 +16,8 @@ Made = dict[str, int]
 LAST = 2**63 - 1
 
 
-async def test_a_unit_that_never_said_anything_is_unknown(server: Server, made: Made) -> None:
+@pytest.mark.usefixtures("made")
+async def test_a_unit_that_never_said_anything_is_unknown(server: Server) -> None:
     (item,) = await server.items("units")
     assert item == {
         "enterprise": "gres1",
@@ -37,9 +40,7 @@ async def test_a_unit_shows_its_state_boot_receipt_and_gaps(
     await world.db.execute(
         "insert into unit_states values ($1, 'online', '7f3c9a', '2.1', $2)", unit, at("02:59")
     )
-    await world.boot(
-        unit, "7f3c9a", "{[1,5),[8,9)}", first_at=at("03:00"), last_at=at("03:10")
-    )
+    await world.boot(unit, "7f3c9a", "{[1,5),[8,9)}", first_at=at("03:00"), last_at=at("03:10"))
     (item,) = await server.items("units")
     assert item["state"] == "online"
     assert item["boot"] == "7f3c9a"
@@ -99,7 +100,8 @@ async def test_the_highest_sequence_number_there_is_does_no_harm(
     assert item["gaps"] == [[LAST - 1, LAST - 1]]
 
 
-async def test_units_are_filtered_by_id_and_path(server: Server, world: World, made: Made) -> None:
+@pytest.mark.usefixtures("made")
+async def test_units_are_filtered_by_id_and_path(server: Server, world: World) -> None:
     await world.unit("other/ams-1", {})
     assert len(await server.items("units", unit="ams-1")) == 2
     (item,) = await server.items("units", unit="other/ams-1")
@@ -108,7 +110,8 @@ async def test_units_are_filtered_by_id_and_path(server: Server, world: World, m
     assert await server.items("units", enterprise="gres1", unit="other/ams-1") == []
 
 
-async def test_pages_of_units_join(server: Server, world: World, made: Made) -> None:
+@pytest.mark.usefixtures("made")
+async def test_pages_of_units_join(server: Server, world: World) -> None:
     for n in range(2, 5):
         await world.unit(f"gres1/ams-{n}", {})
     page = await server.get("units", limit="3")

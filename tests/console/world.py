@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -103,7 +103,7 @@ class World:
         self, channel: int, value: float, average: str, window: timedelta, **version: Any
     ) -> tuple[int, int]:
         number: int = await self.db.fetchval(
-            'insert into limits (permit, channel, average, window_us) values'
+            "insert into limits (permit, channel, average, window_us) values"
             " ('KZ28VDD00145762', $1, $2, $3) returning id",
             channel,
             average,
@@ -154,11 +154,12 @@ class World:
             name: columns.get(name, [])
             for name in ("boots", "seq_first", "seq_last", "channels", "newest")
         }
-        number = next(self.numbers)
+        number: int = next(self.numbers)
         every = {"units": units, **counts, **rest}
         marks = ", ".join(f"${n + 3}" for n in range(len(every)))
         await self.db.execute(
-            f"insert into batches (id, received_at, {', '.join(every)}) values ($1, $2, {marks})",
+            # our own column names
+            f"insert into batches (id, received_at, {', '.join(every)}) values ($1, $2, {marks})",  # noqa: S608
             number,
             received_at,
             *every.values(),
