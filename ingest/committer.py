@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -71,13 +70,12 @@ class Committer:
         received.batch = self.last + 1
 
         async def attempt() -> Committed:
-            if prepared.retries:
-                return await self._settle(received, prepared.retries)
-            return await self._commit(received)
+            with self._metrics.commit_seconds.time():
+                if prepared.retries:
+                    return await self._settle(received, prepared.retries)
+                return await self._commit(received)
 
-        began = time.perf_counter()
         committed = await self._patience.until_done("commit", attempt)
-        self._metrics.commit_seconds.observe(time.perf_counter() - began)
         self.last = received.batch
         if not prepared.retries:  # what is retried was counted when it was delivered
             self._metrics.observe(received, committed)

@@ -57,19 +57,16 @@ class BatchDecoder:
         self, topics: Sequence[str], payloads: Sequence[bytes], received_at: int, known: Topics
     ) -> Draft:
         """Return messages as columns with their quality flags, and what is set aside."""
-        batch = _Batch(known)
+        batch = _Batch(known, topics, payloads)
         accept_from = oldest_accepted(received_at, self._accept_from)
-        for number, (topic, payload) in enumerate(zip(topics, payloads, strict=True)):
-            unit = batch.add(number, topic, payload)
-            if unit is None:
-                continue
-            head = self._fast.take(payload, number, unit.channels, batch.rows)
+        take, rows, heads = self._fast.take, batch.rows, batch.heads
+        for number, (unit, payload) in enumerate(zip(batch.units, payloads, strict=True)):
+            head = None if unit is None else take(payload, number, unit.channels, rows)
             if head is None:
-                context = careful.Context(unit, batch.channels, received_at, accept_from)
-                head = batch.ask_careful(number, topic, payload, context)
-            batch.boots[number], batch.seqs[number] = head
+                head = batch.ask(number, received_at, accept_from)
+            heads.append(head)
         columns = batch.columns(received_at)
-        draft = batch.draft(topics, payloads, received_at, columns)
+        draft = batch.draft(received_at, columns)
         doubt = doubtful(columns, received_at, accept_from)
         if doubt.any():
             self.judge_again(draft, np.unique(columns.message[doubt]).tolist(), known)
@@ -83,15 +80,10 @@ class BatchDecoder:
         held: Mapping[tuple[int, bytes], int] | None = None,
     ) -> None:
         """Let the careful decoder say what these messages of a draft hold, see its ``Context``."""
-        batch = _Batch(known)
+        batch = _Batch(known, draft.topics, draft.payloads)
         accept_from = oldest_accepted(draft.received_at, self._accept_from)
         for number in numbers:
-            unit = draft.units[number]
-            if unit is not None:
-                context = careful.Context(
-                    unit, batch.channels, draft.received_at, accept_from, held
-                )
-                batch.ask_careful(number, draft.topics[number], draft.payloads[number], context)
+            batch.ask(number, draft.received_at, accept_from, held=held)
         again = set(numbers)
         kept = ~np.isin(draft.readings.message, numbers)
         draft.readings = merge(select(draft.readings, kept), batch.columns(draft.received_at))
@@ -106,73 +98,63 @@ class BatchDecoder:
 
         An item with a digest is a value, one without a whole message.
         """
-        batch = _Batch(known)
-        for number, item in enumerate(items):
-            unit = batch.add(number, item.topic, item.payload)
-            if unit is not None:
-                accept_from = oldest_accepted(item.received_at, self._accept_from)
-                context = careful.Context(unit, batch.channels, item.received_at, accept_from)
-                value = item.digest is not None
-                batch.boots[number], batch.seqs[number] = batch.ask_careful(
-                    number, item.topic, item.payload, context, fragment=value
-                )
-        received_at = np.array([item.received_at for item in items], np.int64)
-        columns = batch.columns(received_at)
         topics, payloads = [item.topic for item in items], [item.payload for item in items]
-        return batch.draft(topics, payloads, now, columns)
+        batch = _Batch(known, topics, payloads)
+        for number, item in enumerate(items):
+            accept_from = oldest_accepted(item.received_at, self._accept_from)
+            value = item.digest is not None
+            batch.heads.append(batch.ask(number, item.received_at, accept_from, fragment=value))
+        received_at = np.array([item.received_at for item in items], np.int64)
+        return batch.draft(now, batch.columns(received_at))
 
 
 class _Batch:
     """The lists of one batch while they grow."""
 
-    def __init__(self, known: Topics) -> None:
+    def __init__(self, known: Topics, topics: Sequence[str], payloads: Sequence[bytes]) -> None:
         self.known = known
         self.channels = known.registry.channels
+        self.topics = topics
+        self.payloads = payloads
+        self.units = list(map(known.find, topics))
+        self.heads: list[tuple[str, int]] = []  # boot and seq
         self.rows = Rows()
-        self.units: list[Unit | None] = []
-        self.boots: list[str] = []
-        self.seqs: list[int] = []
         self.aside_messages: list[AsideMessage] = []
         self.aside_values: list[AsideValue] = []
         self.careful = 0
 
-    def add(self, number: int, topic: str, payload: bytes) -> Unit | None:
-        """Add a message and return its unit; without one it is set aside."""
-        unit = self.known.find(topic)
-        self.units.append(unit)
-        self.boots.append(careful.NO_BOOT)
-        self.seqs.append(careful.NO_SEQ)
-        if unit is None:
-            refused = self.known.explain(topic)
-            self.aside_messages.append(aside_message(number, topic, payload, refused))
-        return unit
-
-    def ask_careful(
+    def ask(
         self,
         number: int,
-        topic: str,
-        payload: bytes,
-        context: careful.Context,
+        received_at: int,
+        accept_from: int,
         *,
+        held: Mapping[tuple[int, bytes], int] | None = None,
         fragment: bool = False,
     ) -> tuple[str, int]:
         """Have the careful decoder add a message; return its boot and seq."""
-        self.careful += 1
-        message = careful.decode(payload, context, fragment=fragment)
+        topic, payload, unit = self.topics[number], self.payloads[number], self.units[number]
+        if unit is None:
+            message: careful.Message | careful.Refused = self.known.explain(topic)
+        else:
+            self.careful += 1
+            context = careful.Context(unit, self.channels, received_at, accept_from, held)
+            message = careful.decode(payload, context, fragment=fragment)
         if isinstance(message, careful.Refused):
             self.aside_messages.append(aside_message(number, topic, payload, message))
-            return message.boot, message.seq
-        rows = self.rows
-        start = len(rows.channel)
+        elif unit is not None:
+            self.aside_values += [aside_value(number, topic, unit, a) for a in message.asides]
+            self._add(number, message)
+        return message.boot, message.seq
+
+    def _add(self, number: int, message: careful.Message) -> None:
+        rows, start = self.rows, len(self.rows.channel)
         rows.channel += message.channel
         rows.value += message.value
         rows.time += message.time
         rows.rows += [1] * len(message.time)
         rows.message += [number] * len(message.time)
         rows.codes += [(start + row, code) for row, code in enumerate(message.status) if code]
-        unit = context.unit
-        self.aside_values += [aside_value(number, topic, unit, a) for a in message.asides]
-        return message.boot, message.seq
 
     def columns(self, received_at: int | NDArray[np.int64]) -> Columns:
         """Return the readings as arrays, with their flags, nulls for what means "no value".
@@ -185,21 +167,15 @@ class _Batch:
         flag_values(columns, self.channels, times)
         return columns
 
-    def draft(
-        self,
-        topics: Sequence[str],
-        payloads: Sequence[bytes],
-        received_at: int,
-        columns: Columns,
-    ) -> Draft:
+    def draft(self, received_at: int, columns: Columns) -> Draft:
         """Return the whole batch."""
         return Draft(
             received_at=received_at,
-            topics=topics,
-            payloads=payloads,
+            topics=self.topics,
+            payloads=self.payloads,
             units=self.units,
-            boots=self.boots,
-            seqs=self.seqs,
+            boots=[boot for boot, _ in self.heads],
+            seqs=[seq for _, seq in self.heads],
             readings=columns,
             aside_messages=self.aside_messages,
             aside_values=self.aside_values,

@@ -78,7 +78,10 @@ class Metrics:
             "ams_careful_messages", "Messages that the fast decoder left to the careful one."
         )
         self.commit_seconds = Histogram(
-            "ams_commit_seconds", "Duration of a commit.", buckets=_COMMIT, registry=registry
+            "ams_commit_seconds",
+            "Duration of an attempt to commit.",
+            buckets=_COMMIT,
+            registry=registry,
         )
         self.commit_failures = counter(
             "ams_commit_failures", "Commits that failed and were tried again."
