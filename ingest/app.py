@@ -124,7 +124,7 @@ async def _prepare(
     try:
         for step in await migrate(conn):
             _log.info("schema", applied=step)
-        await make_partitions(conn, wall_clock())
+        await make_partitions(conn, wall_clock(), settings.retention)
         if settings.registry:
             changes = await apply_registry_file(
                 conn, settings.registry, default_zone=settings.reporting_zone
@@ -133,7 +133,10 @@ async def _prepare(
         # The database's clock says when what was just applied comes into force.
         now = max(wall_clock(), await database_time(conn))
         registry = await load_registry(conn, now, settings.reporting_zone)
-        return registry, await load_recipients(conn, now), await database_directories(conn)
+        directories = await database_directories(conn)
+        if not settings.database:
+            directories.append(settings.data_dir)
+        return registry, await load_recipients(conn, now), directories
     finally:
         await _close_quietly(conn)
 

@@ -89,7 +89,7 @@ class Housekeeping:
 
     async def _partitions(self) -> None:
         async with self.pool.acquire() as conn:
-            await partitions.make_partitions(conn, self.clock())
+            await partitions.make_partitions(conn, self.clock(), self.retention_days)
 
     async def _retention(self) -> None:
         async with self.pool.acquire() as conn:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _DAYS_BACK, _DAYS_AHEAD = 3, 7
-_OLD = timedelta(days=400)  # how far back months for readings are made at the start
+_OLD = 400  # days for which months are made back from the start, unless readings go earlier
 _PATIENCE = "2s"  # for a lock: longer would make the intake wait behind us
 
 _BOUNDS = """
@@ -54,10 +54,11 @@ class Partition:
     span: Span
 
 
-async def make_partitions(conn: asyncpg.Connection, now: int) -> list[str]:
+async def make_partitions(conn: asyncpg.Connection, now: int, keep_days: int = _OLD) -> list[str]:
     """Make the partitions that are missing around ``now`` (µs) and return their names.
 
-    One that cannot be made now is left for the next call: its rows have the default partition.
+    None is made for readings that ``apply_retention`` with ``keep_days`` would drop again. One that
+    cannot be made now is left for the next call: its rows have the default partition.
     """
     made: list[str] = []
     async with unavailable("make partitions"):
@@ -67,7 +68,9 @@ async def make_partitions(conn: asyncpg.Connection, now: int) -> list[str]:
         for table in ("readings", "blocks", "judgements"):
             taken = [partition.span for partition in await partitions(conn, table)]
             days = _days(today) if table == "readings" else []
-            for span in [*_without(days, taken), *_without(_months(today, table), taken + days)]:
+            back = min(_OLD, keep_days) if table == "readings" else _OLD
+            months = _months(today, table, timedelta(days=back))
+            for span in [*_without(days, taken), *_without(months, taken + days)]:
                 name = f"{table}_{span.first:%Y%m%d}"
                 if await _make(conn, table, Partition(name, span)):
                     made.append(name)
@@ -91,10 +94,10 @@ def _days(today: date) -> list[Span]:
     return [Span(day, day + timedelta(days=1)) for day in days]
 
 
-def _months(today: date, table: str) -> list[Span]:
-    """Months from 400 days ago: for readings until the days begin, else until the next month."""
+def _months(today: date, table: str, back: timedelta) -> list[Span]:
+    """Months from ``back`` on: for readings until the days begin, else until the next month."""
     end = today - timedelta(days=_DAYS_BACK) if table == "readings" else _next(_next(today))
-    first = (today - _OLD).replace(day=1)
+    first = (today - back).replace(day=1)
     months = []
     while first < end:
         months.append(Span(first, min(_next(first), end)))
