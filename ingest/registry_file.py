@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,9 @@ def parse_source(
         return None, [Fault(name, line, column, "", "not UTF-8: save the file as UTF-8")]
     if is_json:
         faults = read_json(name, text)
-        source = SourceText(name, text.encode(), lambda locs: locate_json(text, locs))
+        del text  # of hundreds of megabytes, and needed again only if something is wrong
+        content = content.removeprefix(BOM_UTF8)
+        source = SourceText(name, content, lambda locs: locate_json(content.decode(), locs))
         return (None if faults and not faults[0].path else source), faults
     return _read_yaml(name, text)
 
