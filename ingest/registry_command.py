@@ -6,9 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ingest.registry_faults import Fault, RegistryInvalid
-from ingest.registry_read import parse_registry
+from ingest.registry_read import parse_registry, registry_digest
 from ingest.registry_rows import registry_rows
-from storage.registry_apply import apply_registry
+from storage.registry_apply import Changes, apply_registry, present_version
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from storage.registry_apply import Changes
+_FORMAT = b"1"  # of the rows that a file becomes: another number reads unchanged files again
 
 __all__ = ["RegistryInvalid", "apply_registry_file", "check_registry_file"]
 
@@ -45,24 +45,31 @@ async def apply_registry_file(
     """Validate a registry file or directory and apply it.
 
     ``effective`` is since when its changes apply, before what the file itself says; None with
-    neither: now. ``default_zone`` is where days begin for enterprises that name no zone.
+    neither: now. ``default_zone`` is where days begin for enterprises that name no zone. The very
+    files that were applied last are not read again: nothing can have changed.
 
     Raises:
         RegistryInvalid: the registry has errors, or cannot be read; nothing was applied.
         Unavailable: the database is away.
     """
     try:
+        present = await present_version(conn)
+        if present is not None and present.digest == _digest(registry_digest(path), default_zone):
+            return Changes(present.version, present.effective)
         document = parse_registry(path)
     except OSError as error:
         raise RegistryInvalid([_unreadable(path, error)]) from error
-    digest = hashlib.sha256(document.digest + default_zone.encode()).digest()
     return await apply_registry(
         conn,
         registry_rows(document, default_zone),
         effective=effective or document.effective,
         source=document.source,
-        digest=digest,
+        digest=_digest(document.digest, default_zone),
     )
+
+
+def _digest(of_files: bytes, default_zone: str) -> bytes:
+    return hashlib.sha256(_FORMAT + of_files + default_zone.encode()).digest()
 
 
 def _unreadable(path: Path, error: OSError) -> Fault:

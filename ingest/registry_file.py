@@ -6,6 +6,7 @@ text. JSON of any size goes on as it is; places in it are looked up only when th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from codecs import BOM_UTF8
@@ -52,9 +53,13 @@ _LONGEST_NUMBER = 40  # characters
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """One file: its name as given, what it says as JSON, and how to find a place in it."""
+    """One file: its name as given, what it says as JSON, and how to find a place in it.
+
+    ``digest`` is the SHA-256 of the file as it is.
+    """
 
     name: str
+    digest: bytes
     json: bytes
     locate: Locate
 
@@ -98,6 +103,7 @@ def parse_source(
             is_json = True
         except (ValueError, RecursionError):
             is_json = False
+    digest = hashlib.sha256(content).digest()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -107,13 +113,13 @@ def parse_source(
     if is_json:
         faults = read_json(name, text)
         del text  # of hundreds of megabytes, and needed again only if something is wrong
-        content = content.removeprefix(BOM_UTF8)
-        source = SourceText(name, content, lambda locs: locate_json(content.decode(), locs))
+        said = content.removeprefix(BOM_UTF8)
+        source = SourceText(name, digest, said, lambda locs: locate_json(said.decode(), locs))
         return (None if faults and not faults[0].path else source), faults
-    return _read_yaml(name, text)
+    return _read_yaml(name, digest, text)
 
 
-def _read_yaml(name: str, text: str) -> tuple[SourceText | None, list[Fault]]:
+def _read_yaml(name: str, digest: bytes, text: str) -> tuple[SourceText | None, list[Fault]]:
     builder = Builder()
     try:
         _feed(builder, text)
@@ -133,7 +139,7 @@ def _read_yaml(name: str, text: str) -> tuple[SourceText | None, list[Fault]]:
     if builder.too_large:
         return None, faults
     text_of = json.dumps(root.plain()).encode()
-    return SourceText(name, text_of, lambda locs: locate_nodes(root, locs)), faults
+    return SourceText(name, digest, text_of, lambda locs: locate_nodes(root, locs)), faults
 
 
 def _syntax(error: MarkedYAMLError) -> str:

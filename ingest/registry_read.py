@@ -20,7 +20,7 @@ from ingest.registry_values import parse_effective
 from ingest.registry_words import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RegistryDocument:
-    """A valid registry: what each file says, and the digest of it all.
+    """A valid registry: what each file says, and the digest of the files' content.
 
     ``effective`` is the time that the file itself names for its changes.
     """
@@ -67,6 +67,18 @@ def parse_registry_text(name: str, content: str, *, is_json: bool = False) -> Re
     return _parse(name, [parse_source(name, content.encode(), is_json=is_json)])
 
 
+def registry_digest(path: Path) -> bytes:
+    """Return the digest that ``parse_registry`` would give, without reading what the files say.
+
+    Raises OSError when a file cannot be read.
+    """
+    return _combined(hashlib.sha256(file.read_bytes()).digest() for file in registry_paths(path))
+
+
+def _combined(digests: Iterable[bytes]) -> bytes:
+    return hashlib.sha256(b"".join(digests)).digest()
+
+
 @contextlib.contextmanager
 def _collector_paused() -> Iterator[None]:
     # Millions of entries come and none go: looking for cycles among them takes a third of the time.
@@ -82,11 +94,9 @@ def _collector_paused() -> Iterator[None]:
 def _parse(source: str, read: list[tuple[SourceText | None, list[Fault]]]) -> RegistryDocument:
     notation = [fault for _, faults in read for fault in faults]
     texts = [text for text, _ in read if text is not None]
-    digest = hashlib.sha256()
     findings: list[Finding] = []
     documents = []
     for number, text in enumerate(texts):
-        digest.update(text.json)
         document, found = _validate(number, text.json)
         documents.append(document)
         findings += found
@@ -102,7 +112,8 @@ def _parse(source: str, read: list[tuple[SourceText | None, list[Fault]]]) -> Re
         raise RegistryInvalid(sorted([*notation, *faults]))
     named = [document.effective for document in documents if document.effective is not None]
     effective = parse_effective(named[0]) if named else None
-    return RegistryDocument(source, digest.digest(), effective, documents)
+    digest = _combined(text.digest for text in texts)
+    return RegistryDocument(source, digest, effective, documents)
 
 
 def _validate(number: int, text: bytes) -> tuple[Document, list[Finding]]:

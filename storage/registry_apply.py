@@ -92,13 +92,22 @@ async def apply_registry(
         return Changes(changes.version - 1, changes.effective)
 
 
-async def applied_digest(conn: asyncpg.Connection) -> bytes | None:
-    """Return the digest of the registry applied last; None where there is none."""
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The registry's newest version: since when it applies, the digest of what it came from."""
+
+    version: int
+    effective: datetime
+    digest: bytes
+
+
+async def present_version(conn: asyncpg.Connection) -> Present | None:
+    """Return the version applied last; None when there is none. Raises Unavailable."""
     async with unavailable("read the registry's version"):
-        digest: bytes | None = await conn.fetchval(
-            "select digest from registry_versions order by id desc limit 1"
+        row = await conn.fetchrow(
+            "select id, effective, digest from registry_versions order by id desc limit 1"
         )
-        return digest
+        return None if row is None else Present(row["id"], row["effective"], row["digest"])
 
 
 async def _stage(conn: asyncpg.Connection, document: RegistryRows) -> None:

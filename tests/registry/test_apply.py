@@ -6,17 +6,16 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 
 from ingest.registry_command import apply_registry_file
 from ingest.registry_faults import RegistryInvalid
-from storage.registry_apply import CHANNEL, applied_digest
+from storage.registry_apply import CHANNEL, present_version
 from tests.registry.texts import VALID
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import asyncpg
 
     from storage.registry_apply import Changes
 
@@ -70,7 +69,7 @@ async def test_the_first_registry_is_version_1(apply: Any, db: asyncpg.Connectio
 async def test_the_same_file_again_changes_nothing(apply: Any, db: asyncpg.Connection) -> None:
     await apply(VALID)
     before = await state(db)
-    changes = await apply(VALID.replace("- {source", "-   {source"))
+    changes = await apply(VALID + "# as it was\n")
     assert not changes
     assert str(changes) == "nothing changed: the registry stays at version 1"
     assert await state(db) == before
@@ -279,13 +278,29 @@ async def test_two_at_once_follow_one_another(pool: asyncpg.Pool, tmp_path: Path
     assert await pool.fetchval('select count(*) from limit_versions where "limit" = 1') == 6
 
 
-async def test_the_digest_of_what_was_applied_is_kept(apply: Any, db: asyncpg.Connection) -> None:
-    assert await applied_digest(db) is None
+async def test_files_that_were_applied_last_are_not_even_read(
+    apply: Any, db: asyncpg.Connection
+) -> None:
+    assert await present_version(db) is None
     await apply(VALID)
-    first = await applied_digest(db)
-    await apply(VALID.replace("700", "701"))
-    assert first is not None
-    assert await applied_digest(db) not in (None, first)
+    present = await present_version(db)
+    assert present is not None
+    await db.execute("alter table channels rename to elsewhere")  # whoever reads on, fails
+    changes = await apply(VALID)
+    assert not changes
+    assert (changes.version, changes.effective) == (present.version, present.effective)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await apply(VALID.replace("700", "701"))
+
+
+async def test_another_default_zone_is_another_registry(
+    db: asyncpg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "registry.yaml"
+    path.write_text(VALID.replace('    reporting_zone: "+05:00"\n', ""), encoding="utf-8")
+    await apply_registry_file(db, path, default_zone="+05:00")
+    changes = await apply_registry_file(db, path, default_zone="+06:00")
+    assert changes.changed["limits"] == 2
 
 
 async def test_strange_texts_arrive_as_they_are(apply: Any, db: asyncpg.Connection) -> None:
