@@ -147,7 +147,7 @@ def main() -> None:
     rings.clear()
     del minutes, longer  # the next rings want their memory
     lines.append(f"added to both rings: {add_rate(channels):,.0f} readings/s")
-    print("\n".join(lines))  # noqa: T201 - the point of the program
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -104,10 +104,10 @@ def main() -> None:
     known = plants()
     for samples in (1, 10):
         topics, payloads = messages(samples)
-        print(f"{samples * len(KEYS)} values a message, {len(payloads[0])} bytes")  # noqa: T201
+        print(f"{samples * len(KEYS)} values a message, {len(payloads[0])} bytes")
         for name, microseconds in ways(known, topics, payloads).items():
             rate = 1e6 / microseconds
-            print(f"  {name:<36} {microseconds:8.2f} us {rate:10,.0f} messages/s")  # noqa: T201
+            print(f"  {name:<36} {microseconds:8.2f} us {rate:10,.0f} messages/s")
 
 
 if __name__ == "__main__":

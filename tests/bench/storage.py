@@ -58,7 +58,7 @@ async def measure(conn: asyncpg.Connection, what: str, batches: list[Received]) 
         await commit(conn, received)
     took, used = perf_counter() - began, process_time() - used
     rows = ROWS * len(batches)
-    print(f"{what:40} {rows / took:10,.0f} readings/s   {used / rows * 1e6:5.2f} µs of Python each")  # noqa: T201 - the result
+    print(f"{what:40} {rows / took:10,.0f} readings/s   {used / rows * 1e6:5.2f} µs of Python each")
 
 
 def looked_up(batches: list[Received], plus: float) -> list[Received]:
