@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import time
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from alerts.delivery import Delivery, Outbox, Policy
 from alerts.recipients import recipient
 from console.app import Health, build_app
+from console.site import listening
 from ingest.broker_url import parse_broker_url
 from ingest.control import Control
 from ingest.embedded_broker import EmbeddedBroker
@@ -34,26 +32,29 @@ from ingest.link import Link, wall_clock
 from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.patience import Patience
 from ingest.pipeline import Pipeline, Ports
+from ingest.ready_file import Urls, write_ready_file
 from ingest.registry_command import apply_registry_file
 from ingest.restore import DatabasePorts, restore
-from ingest.settings import ConfigurationError
 from ingest.units import UnitStates
 from ingest.watch import Watcher
 from storage import notices
 from storage.disk import database_directories
 from storage.embedded import EmbeddedPostgres
 from storage.errors import Unavailable
+from storage.lock import ServerLock
 from storage.migrate import migrate
 from storage.partitions import make_partitions
-from storage.pool import connect, hold_server_lock, open_pool
+from storage.pool import connect, open_pool
 from storage.registry_load import load_recipients, load_registry
+from storage.times import to_micros
 from storage.watch import database_time, installation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     import asyncpg
+    from aiohttp import web
 
     from alerts.recipients import Recipient
     from ingest.broker_url import BrokerUrl
@@ -64,15 +65,6 @@ _log = structlog.get_logger(__name__)
 
 POOL_SIZE = 12
 DAY = 86_400  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Urls:
-    """Where a client on this machine finds the parts of the server."""
-
-    http: str
-    mqtt: str
-    database: str
 
 
 async def serve(settings: Settings, *, ready: Callable[[Urls], None] = lambda _: None) -> None:
@@ -95,14 +87,13 @@ async def serve(settings: Settings, *, ready: Callable[[Urls], None] = lambda _:
 
 async def _open(settings: Settings, stack: contextlib.AsyncExitStack) -> Server:
     url, postgres = await _database(settings, stack)
-    lock = await hold_server_lock(url)
-    stack.push_async_callback(_close_quietly, lock)
+    lock = await stack.enter_async_context(ServerLock(url))
     registry, recipients, directories = await _prepare(settings, url)
     pool = await open_pool(url, size=POOL_SIZE)
     stack.push_async_callback(_close_pool, pool)
     metrics = Metrics(CollectorRegistry(), version=version("ams-server"))
-    server = Server(settings, url, pool, metrics, postgres)
-    server.http = await stack.enter_async_context(server.serve_http())
+    server = Server(settings, url, pool, metrics, postgres, lock)
+    server.http = await stack.enter_async_context(listening(server.http_app(), *settings.http))
     await server.start(registry, recipients, directories, stack)
     return server
 
@@ -159,19 +150,21 @@ class Server:
 
     http: str
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what was opened before it
         self,
         settings: Settings,
         url: str,
         pool: asyncpg.Pool,
         metrics: Metrics,
         postgres: EmbeddedPostgres | None,
+        lock: ServerLock,
     ) -> None:
         self.settings = settings
         self.url = url
         self.pool = pool
         self.metrics = metrics
         self.postgres = postgres
+        self.lock = lock
         self.broker: EmbeddedBroker | None = None
         self.starting = True
 
@@ -194,7 +187,7 @@ class Server:
             self.preparer, next_batch = await restore(
                 conn,
                 registry,
-                accept_from=None if accept_from is None else int(accept_from.timestamp() * 1e6),
+                accept_from=None if accept_from is None else to_micros(accept_from),
                 since=wall_clock() - 30 * DAY * 1_000_000,
             )
         self.units = UnitStates(self.pool, registry)
@@ -290,7 +283,7 @@ class Server:
         if self.starting:
             return Health(("the server is starting",))
         reasons = []
-        away = self.pipeline.patience.error or self.judging_patience.error
+        away = self.watcher.error or self.pipeline.patience.error or self.judging_patience.error
         if away:
             reasons.append(f"the database is away: {away}")
         if not self.link.connected:
@@ -299,30 +292,15 @@ class Server:
             reasons.append(f"nothing is received: {self.pipeline.paused}")
         return Health(tuple(reasons))
 
-    @contextlib.asynccontextmanager
-    async def serve_http(self) -> AsyncIterator[str]:
-        """Serve API, console and metrics; give their URL."""
-        app = build_app(
+    def http_app(self) -> web.Application:
+        """Return API, console and metrics of this server."""
+        return build_app(
             self.pool,
             health=self.health,
             render_metrics=lambda: (self.metrics.render(), CONTENT_TYPE),
             retry=self._retry,
             reporting_zone=self.settings.reporting_zone,
         )
-        host, port = self.settings.http
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await runner.setup()
-        try:
-            try:
-                await web.TCPSite(runner, host, port, shutdown_timeout=2.0).start()
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise ConfigurationError(
-                    f"--http {host}:{port}: cannot listen there ({reason}), a free port expected"
-                ) from error
-            yield f"http://{_reachable(host)}:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
 
     async def _retry(self, _items: list[int]) -> None:
         self.pipeline.retry()
@@ -335,6 +313,7 @@ class Server:
             background = [
                 tasks.create_task(work, name=name)
                 for name, work in (
+                    ("lock", self.lock.keep()),
                     ("judge", self.judge.run()),
                     ("housekeeping", self.housekeeping.run()),
                     ("watcher", self.watcher.run()),
@@ -345,11 +324,11 @@ class Server:
             ]
             delivering = tasks.create_task(self.delivery.run(), name="delivery")
             receiving = tasks.create_task(self.pipeline.run(), name="pipeline")
-            await self._connected(stop)
             self.starting = False
+            await self._connected(stop)
             urls = Urls(self.http, self._mqtt(), self.url)
             if ready_file and not stop.is_set():
-                _write_ready(ready_file, urls)
+                write_ready_file(ready_file, urls)
             ready(urls)
             await stop.wait()
             _log.info("stopping")
@@ -378,20 +357,3 @@ class Server:
 
 def _by_id(entries: list[dict[str, Any]]) -> dict[str, Recipient]:
     return {str(entry["id"]): recipient(entry, os.environ) for entry in entries}
-
-
-def _reachable(host: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
-def _write_ready(file: Path, urls: Urls) -> None:
-    """Write the ready file as a whole or not at all, for its owner's eyes only."""
-    text = json.dumps(
-        {"http": urls.http, "mqtt": urls.mqtt, "database": urls.database, "pid": os.getpid()}
-    )
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600, exist_ok=False)
-    fresh.write_text(text + "\n", encoding="utf-8")
-    fresh.rename(file)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from console.site import PortTaken
 from ingest.broker_url import BrokerUrlError
 from ingest.commands import (
     apply_registry,
@@ -35,7 +36,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 MENDABLE = (
     ConfigurationError, BrokerUrlError, EmbeddedBrokerError, AlreadyRunning, SchemaError,
-    StartFailed, Unavailable,
+    StartFailed, Unavailable, PortTaken,
 )  # fmt: skip
 
 HELP = {

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from storage.errors import Unavailable
+from storage.pool import unavailable
 from storage.registry_load import load_recipients, load_registry
-from storage.watch import read_wishes
+from storage.watch import Wishes, read_wishes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 EVERY = 0.5  # seconds
+ANSWER_WITHIN = 5.0  # seconds
 
 
 class Watcher:
-    """Asks the database again and again; ``use`` gets a changed registry and its recipients."""
+    """Asks the database again and again; ``use`` gets a changed registry and its recipients.
+
+    ``error`` says why the database does not answer, "" while it does.
+    """
 
     def __init__(  # noqa: PLR0913 - two of them are what it calls
         self,
@@ -42,18 +47,23 @@ class Watcher:
         self._clock = clock
         self._use = use
         self._retry = retry
+        self.error = ""
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
             await asyncio.sleep(EVERY)
             try:
-                await self._look()
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    wishes = await read_wishes(self._pool)
+                self.error = ""
+                await self._grant(wishes)
             except Unavailable as error:
-                _log.debug("not asked", error=str(error))
+                self.error = str(error)
+            except TimeoutError:
+                self.error = f"no answer within {ANSWER_WITHIN:g} s"
 
-    async def _look(self) -> None:
-        wishes = await read_wishes(self._pool)
+    async def _grant(self, wishes: Wishes) -> None:
         comes_into_force = self._registry.changes_at
         if wishes.registry_version != self._registry.version or (
             comes_into_force is not None and comes_into_force <= self._clock()
@@ -64,7 +74,7 @@ class Watcher:
 
     async def _reload(self) -> None:
         now = self._clock()
-        async with self._pool.acquire() as conn:
+        async with unavailable("read the registry"), self._pool.acquire() as conn:
             registry = await load_registry(conn, now, self._default_zone)
             recipients = await load_recipients(conn, now)
         self._registry = registry
