@@ -34,7 +34,7 @@ from ingest.patience import Patience
 from ingest.pipeline import Pipeline, Ports
 from ingest.ready_file import Urls, write_ready_file
 from ingest.registry_command import apply_registry_file
-from ingest.restore import DatabasePorts, restore
+from ingest.restore import DatabasePorts, latest_receipts, restore
 from ingest.units import UnitStates
 from ingest.watch import Watcher
 from storage import notices
@@ -184,6 +184,7 @@ class Server:
         self.judge = await start_judging(self.store, registry, wall_clock)
         self.judging_patience = patience
         async with self.pool.acquire() as conn:
+            receipts = await latest_receipts(conn, registry)
             self.preparer, next_batch = await restore(
                 conn,
                 registry,
@@ -195,6 +196,8 @@ class Server:
         client_id = f"ams-{name}"
         self.link = Link(broker, client_id, mqtt5=self.broker is None)
         self.control = Control(broker, client_id, self.units.note)
+        for one in receipts:
+            self.control.receipt(one.enterprise, one.unit, one.boot, one.seq, wall_clock())
         self.pipeline = Pipeline(self._ports(), self.preparer, self.metrics, next_batch=next_batch)
         self.delivery = self._delivery(recipients)
         self.store.wake = self.delivery.wake

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ingest.held import MAX_HELD, Held
 from ingest.newest import Newest
-from ingest.prepare import Preparer
+from ingest.prepare import Preparer, Receipt
 from ingest.reasons import Reason
 from ingest.sequences import MAX_BOOTS, Sequences
 from storage import batches, boots, followers, retries
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from storage.received import Committed, Received
     from storage.registry import Registry
     from storage.retries import Retry
+
+
+_NEVER = 2**52  # microseconds: after every receipt, so that only each unit's latest boot counts
 
 
 async def restore(
@@ -40,6 +43,19 @@ async def restore(
     held = Held(await load_held(conn, Reason.IN_THE_FUTURE, MAX_HELD))
     preparer = Preparer(registry, newest, sequences, held=held, accept_from=accept_from)
     return preparer, await batches.next_batch(conn)
+
+
+async def latest_receipts(conn: asyncpg.Connection, registry: Registry) -> list[Receipt]:
+    """Return each unit's receipt as of what is committed: the last one may never have been sent.
+
+    Raises Unavailable.
+    """
+    units = {unit.id: unit for unit in registry.units.values()}
+    return [
+        Receipt(units[boot.unit].enterprise, units[boot.unit].unit, boot.boot, boot.ranges[0][1])
+        for boot in await boots.load_sequences(conn, since=_NEVER)
+        if boot.is_latest and boot.ranges and boot.unit in units
+    ]
 
 
 @dataclass(frozen=True, slots=True)
