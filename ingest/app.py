@@ -74,6 +74,7 @@ async def serve(settings: Settings, *, ready: Callable[[Urls], None] = lambda _:
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_note_stray)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     if settings.ready_file:
@@ -83,6 +84,13 @@ async def serve(settings: Settings, *, ready: Callable[[Urls], None] = lambda _:
         if settings.ready_file:
             stack.callback(settings.ready_file.unlink, missing_ok=True)
         await server.run(stop, settings.ready_file, ready)
+
+
+def _note_stray(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no task waits for; a library's callback that was cancelled is not worth a word."""
+    error = context.get("exception")
+    if not isinstance(error, asyncio.CancelledError):
+        _log.error("stray failure", what=context.get("message"), exc_info=error)
 
 
 async def _open(settings: Settings, stack: contextlib.AsyncExitStack) -> Server:
@@ -329,10 +337,11 @@ class Server:
             receiving = tasks.create_task(self.pipeline.run(), name="pipeline")
             self.starting = False
             await self._connected(stop)
-            urls = Urls(self.http, self._mqtt(), self.url)
-            if ready_file and not stop.is_set():
-                write_ready_file(ready_file, urls)
-            ready(urls)
+            if not stop.is_set():
+                urls = Urls(self.http, self._mqtt(), self.url)
+                if ready_file:
+                    write_ready_file(ready_file, urls)
+                ready(urls)
             await stop.wait()
             _log.info("stopping")
             self.judging_patience.give_up()
