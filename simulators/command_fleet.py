@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulators.faults import FAULTS
+from simulators.fault_list import FAULTS
 from simulators.fleet import Course, now, run_fleet
 from simulators.fleet_registry import enterprise_entry, permit_entry
 from simulators.instants import DAY, MINUTE, SECOND, rfc3339

@@ -10,7 +10,7 @@ from itertools import takewhile
 from random import Random
 from typing import TYPE_CHECKING
 
-from simulators.faults import with_faults
+from simulators.fault_list import with_faults
 from simulators.instants import SECOND
 from simulators.message import Outgoing, boot_id, readings_topic, status_payload, status_topic
 from simulators.publisher import Counts, Parcel, Publisher, deliver

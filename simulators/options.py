@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulators.broker import parse_broker
-from simulators.faults import parse_faults
+from simulators.fault_list import parse_faults
 from simulators.instants import SECOND, parse_duration, parse_instant, parse_offset
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ def broker_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--broker",
         metavar="URL",
         callback=_broker,
-        envvar="AMS_BROKER",
-        help="mqtt://[user:password@]host[:port] or mqtts://…; the environment's AMS_BROKER.",
+        help="mqtt://[user:password@]host[:port] or mqtts://…",
     )
     ca_file = click.option(
         "--ca-file",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WINDOW = 20  # messages in flight: the most that brokers take by default
 CAPACITY = 10_000  # messages a unit keeps; whoever brings more waits
 FIRST_RETRY = 0.2  # seconds
-LONGEST_RETRY = 10.0  # seconds
+LONGEST_RETRY = 5.0  # seconds
 REFUSALS = {4, 5, 134, 135}  # bad credentials, not authorised; MQTT 3.1.1 and 5 (as paho says it)
 
 

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from ingest.wire import Envelope
-from simulators.faults import FAULTS, UNKNOWN_KEY, parse_faults
+from simulators.fault_list import FAULTS, parse_faults
+from simulators.faults import UNKNOWN_KEY
 from simulators.message import Outgoing
 from tests.simulators.common import HOUR, MINUTE, measured, messages
 

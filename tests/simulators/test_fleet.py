@@ -6,7 +6,7 @@ import pytest
 
 from ingest.wire import Readings
 from simulators.command_fleet import default_start
-from simulators.faults import parse_faults
+from simulators.fault_list import parse_faults
 from simulators.fleet import Pace, merged
 from simulators.plants import Plant, fleet_plants
 from tests.simulators.common import HOUR, MINUTE, START, course, messages, parsed

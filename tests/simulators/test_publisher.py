@@ -4,16 +4,18 @@ import asyncio
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from simulators.broker import parse_broker
 from simulators.errors import BrokerUnreachableError
-from simulators.faults import parse_faults
+from simulators.fault_list import parse_faults
 from simulators.fleet import merged, run_fleet
+from simulators.load import Sender, Totals, run_load
 from simulators.plants import fleet_plants
 from simulators.publisher import CAPACITY, Counts, Parcel, Publisher, deliver
-from tests.fixtures.brokers import Broker, free_port
+from tests.fixtures.brokers import Broker, free_port, mosquitto_broker, running
 from tests.simulators.collector import STATUS, collect, retained, subscribe
 from tests.simulators.common import course
 
@@ -139,6 +141,25 @@ async def test_no_broker_is_said_once_patience_is_over() -> None:
     with pytest.raises(BrokerUnreachableError, match=f"no broker at {url}"):
         await deliver([publisher], nothing, asyncio.Event())
     assert time.monotonic() - began < 5
+
+
+async def test_a_broker_that_refuses_the_user_is_said_at_once(tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.write_text("")
+    passwords.chmod(0o600)
+    secured = mosquitto_broker(tmp_path, allow_anonymous="false", password_file=str(passwords))
+    for broker in running(secured):
+        url = broker.url.replace("//", "//me:secret@")
+        publisher = Publisher(parse_broker(url), "unit", Counts())
+        with pytest.raises(BrokerUnreachableError, match=r"refuses unit: .*; check user") as error:
+            await deliver([publisher], nothing, asyncio.Event())
+        assert "secret" not in str(error.value)
+        totals = Totals()
+        with pytest.raises(BrokerUnreachableError, match="refused with code 5; check user"):
+            await run_load(
+                [Sender(parse_broker(url), "load", None, totals, window=1, rate=1)],  # type: ignore[arg-type]
+                totals, 5.0, lambda _: None, asyncio.Event(),
+            )  # fmt: skip
 
 
 async def nothing() -> None:
