@@ -45,9 +45,12 @@ class Store(Protocol):
         """Store alerts, history and notices in one transaction."""
 
     async def save_blocks(
-        self, blocks: BlockRows, judgements: JudgementRows, batch: int, *, compare: bool
+        self, blocks: BlockRows, judgements: JudgementRows, batch: int | None, *, compare: bool
     ) -> None:
-        """Store block means and judgements, and that every batch up to ``batch`` is judged."""
+        """Store block means and judgements, and that every batch up to ``batch`` is judged.
+
+        None: no more batches are than before. ``compare``: some may be stored already, otherwise.
+        """
 
     async def touch_alerts(self, alerts: Sequence[Alert]) -> None:
         """Store what changes without a transition: peak, value, silence."""
@@ -81,15 +84,18 @@ class Engine:
     """The judging of one set of channels. Calls must not overlap: the caller sees to their order.
 
     ``batch`` is the last batch taken; ``unresolved`` the open and pending alerts by limit number.
+    Readings older than ``kept_from`` were dropped.
     """
 
     store: Store
     board: Board
     unresolved: dict[int, Alert]
     batch: int = 0
+    kept_from: int = NEVER
     _blocks: list[BlockRows] = field(default_factory=list)
     _judgements: list[JudgementRows] = field(default_factory=list)
     _flushed: int = -1
+    _unfinished: bool = False  # what was taken is judged in part: a crash now must begin it anew
 
     async def take(self, readings: Readings) -> None:
         """Judge a committed batch. Readings of one batch may be in any order."""
@@ -104,9 +110,11 @@ class Engine:
         np.maximum.at(board.newest, channels[plain], readings.time[plain])
         board.received[channels] = readings.received_at
         self.batch = readings.batch
+        self._unfinished = True
         await self._save(journal)
         if len(odd):
             await self._retake(readings, odd)
+        self._unfinished = False
 
     def _move(self, journal: Journal, channel: NDArray[np.int32], until: NDArray[np.int64]) -> None:
         """Evaluate channels minute by minute up to ``until``."""
@@ -132,16 +140,20 @@ class Engine:
 
     async def flush(self) -> None:
         """Have the block means written that were closed since, and the alerts' present values."""
-        if self._blocks or self._flushed != self.batch:
-            blocks, judgements = self._blocks, self._judgements
-            self._blocks, self._judgements, self._flushed = [], [], self.batch
-            await self.store.save_blocks(
-                BlockRows.joined(blocks),
-                JudgementRows.joined(judgements),
-                self.batch,
-                compare=False,
-            )
+        await self._write_blocks()
         await self._touch()
+
+    async def _write_blocks(self) -> None:
+        judged = None if self._unfinished else self.batch
+        if not self._blocks and judged in {None, self._flushed}:
+            return
+        blocks, judgements = self._blocks, self._judgements
+        self._blocks, self._judgements = [], []
+        await self.store.save_blocks(
+            BlockRows.joined(blocks), JudgementRows.joined(judgements), judged, compare=False
+        )
+        if judged is not None:
+            self._flushed = judged
 
     async def _touch(self) -> None:
         """Store peaks and values that moved on without a transition."""
@@ -192,17 +204,22 @@ class Engine:
                 for c, t in zip(channel[far], target[far], strict=True)
             ],
         )
-        await self._lapse(until)
+        await self._lapse(now, until)
         await self._note_silence(now)
 
-    async def _lapse(self, until: int) -> None:
+    async def _lapse(self, now: int, until: int) -> None:
         """Resolve the alerts of limits that ended while no reading came."""
         layout = self.board.layout
         numbers = np.array(sorted(self.unresolved), np.int32)
         rows = np.searchsorted(layout.limit_number, numbers)
         ends = layout.versions.valid_until[layout.limit_last[rows]]
         channel = layout.limit_channel[rows]
-        over = (ends < until) & (self.board.evaluated[channel] <= ends) & ~self.board.cold[channel]
+        over = (
+            (ends < until)
+            & (self.board.evaluated[channel] <= ends)
+            & ~self.board.cold[channel]
+            & (self.board.received[channel] <= now - GRACE)  # not amid a backlog
+        )
         await self.judge_again(
             [self.task(int(c), until=until) for c in np.unique(channel[over])],
         )
@@ -264,6 +281,7 @@ class Engine:
 
     async def wake(self, spans: Iterable[Span]) -> None:
         """Read channels into memory, and judge what a stopped server left unjudged of them."""
+        self._unfinished = True
         late: list[Task] = []
         plain: list[Task] = []
         for span in spans:
@@ -272,6 +290,7 @@ class Engine:
             (late if span.late else plain).append(task)
         await self.judge_again(plain)
         await self.judge_again(late, Cause.LATE)
+        self._unfinished = False
 
     def task(
         self, channel: int, *, first: int = NEVER, last: int = NEVER, until: int = NEVER
@@ -290,7 +309,8 @@ class Engine:
         until = max(until, judged, newest, last // MINUTE * MINUTE)
         zone = layout.zones[layout.zone[channel]]
         period = int(layout.period[channel])
-        return Task(channel, period, zone, first, max(last, first), min(judged, until), until)
+        last, judged = max(last, first), min(judged, until)
+        return Task(channel, period, zone, first, last, judged, until, self.kept_from)
 
     async def judge_again(self, tasks: Sequence[Task], cause: Cause = Cause.ORDER) -> None:
         """Judge stretches of channels anew and store what differs from what was decided."""
@@ -303,10 +323,10 @@ class Engine:
         for one in done:
             self._record(journal, one)
         await self._save(journal)
-        await self.flush()
+        await self._write_blocks()
         blocks = BlockRows.joined([one.result.blocks for one in done])
         judgements = JudgementRows.joined([one.result.judgements for one in done])
-        await self.store.save_blocks(blocks, judgements, self.batch, compare=True)
+        await self.store.save_blocks(blocks, judgements, None, compare=True)
         for one in done:
             channel = one.task.channel
             newest = max(int(self.board.newest[channel]), one.result.newest)

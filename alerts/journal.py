@@ -180,9 +180,9 @@ def record_course(
 ) -> Alert | None:
     """Put what a recomputed course changes into the journal; return the alert that goes on.
 
-    ``known`` are the limit's alerts as stored, oldest first; those before the course stay.
+    ``known`` are the limit's alerts as stored, oldest first; those over before the course stay.
     """
-    old = [alert for alert in known if alert.opened_at >= found.start]
+    old = [a for a in known if a.resolved_at is None or a.resolved_at >= found.start]
     matched = reconcile([Known(a.id, a.opened_at, a.resolved_at) for a in old], found.episodes)
     by_id = {alert.id: alert for alert in old}
     ids = [key or uuid4() for key in matched.kept]
@@ -215,7 +215,8 @@ def _from_episode(
     episode: Episode,
     before: Alert | None,
 ) -> Alert:
-    last = episode.changes[-1].at
+    unchanged = before.changed_at if before else episode.opened_at
+    last = episode.changes[-1].at if episode.changes else unchanged
     row, _ = version_at(limits, versions, np.array([last], np.int64))
     state = "pending" if not episode.confirmed else "open"
     return Alert(

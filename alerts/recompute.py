@@ -16,7 +16,7 @@ from alerts.core.machine import State, Thresholds
 from alerts.core.means import assessable, judge, mean
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.slots import granule_for, step_for
-from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.core.vocabulary import HOUR, MINUTE, NEVER, Severity
 from alerts.core.zones import block_edges, expected_slots
 from alerts.track import Series, Track
 
@@ -37,7 +37,8 @@ class Task:
     """What is to be judged again of a channel.
 
     Readings in [``touched_from``, ``touched_to``] are new or changed; rolling means and blocks are
-    judged up to ``until``, and were judged up to ``judged_until`` before.
+    judged up to ``until``, and were judged up to ``judged_until`` before. Readings older than
+    ``kept_from`` were dropped: what rests on them stays as it was decided.
     """
 
     channel: int
@@ -47,6 +48,7 @@ class Task:
     touched_to: int
     judged_until: int
     until: int
+    kept_from: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,8 @@ def recompute(
     courses = {}
     for limit, window in limit_windows(limits).items():
         versions = np.flatnonzero(limits.limit == limit)
-        begin = course_start(task, window, known.get(limit, ()))
         track = tracks[granule_for(window, task.period)]
-        courses[limit] = _course(task, limits, versions, track, begin)
+        courses[limit] = _course(task, limits, versions, track, known.get(limit, ()))
     blocks, judgements = _blocks(task, limits, tracks)
     return Recomputed(courses, blocks, judgements, tracks, newest)
 
@@ -151,10 +152,18 @@ def _windows(task: Task, limits: Limits) -> list[int]:
 
 
 def _course(
-    task: Task, limits: Limits, versions: NDArray[np.intp], track: Track, start: int
+    task: Task,
+    limits: Limits,
+    versions: NDArray[np.intp],
+    track: Track,
+    known: Sequence[Alert],
 ) -> LimitCourse:
     window = int(limits.window[versions[0]])
     step = step_for(window)
+    start, before = course_start(task, window, known), State.empty(1)
+    whole = -(-(task.kept_from + window) // step) * step if task.kept_from != NEVER else NEVER
+    if start < whole:
+        start, before = whole, _state_at(whole, known)
     # Beyond the last reading's last window every mean is missing and changes nothing, but for a
     # limit that ends.
     until = min(task.until, max(track.newest, start) + window + step)
@@ -177,9 +186,23 @@ def _course(
         in_force,
         Thresholds.of(limits, version),
         step,
-        State.empty(1),
+        before,
     )
     return LimitCourse(start, episodes, state, track, window)
+
+
+def _state_at(at: int, known: Sequence[Alert]) -> State:
+    """Return where the machine stood before ``at``, as the stored alerts tell; its runs begin."""
+    state = State.empty(1)
+    for alert in known:
+        if alert.opened_at < at and (alert.resolved_at is None or alert.resolved_at >= at):
+            state.pending[0] = alert.state == "pending"
+            if alert.state != "pending":
+                state.severity[0] = Severity[alert.severity.upper()]
+                state.worst[0] = Severity[alert.worst.upper()]
+            state.opened_at[0], state.peak_at[0] = alert.opened_at, alert.peak_at
+            state.peak[0], state.value[0] = alert.peak, alert.value
+    return state
 
 
 def version_at(
@@ -254,4 +277,5 @@ def _edges(task: Task, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64
     )
     touched = (start <= task.touched_to) & (finish > task.touched_from)
     wanted = (finish <= task.until) & (touched | (finish > task.judged_until))
+    wanted &= start >= task.kept_from
     return start[wanted], finish[wanted]

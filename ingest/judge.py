@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 
 from alerts.board import Board
-from alerts.core.vocabulary import HOUR
+from alerts.core.vocabulary import HOUR, NEVER
 from alerts.engine import Engine, Span
 from alerts.layout import Layout
 from ingest.judging import JudgingStore, readings_of
@@ -18,7 +18,7 @@ from ingest.patience import GivenUp
 from storage.alerts import read_unresolved
 from storage.batches import next_batch
 from storage.followers import load_newest
-from storage.judging import read_progress, read_unclosed, read_unjudged
+from storage.judging import read_progress, read_unclosed, read_unjudged, readings_kept_from
 from storage.pool import unavailable
 
 if TYPE_CHECKING:
@@ -119,11 +119,12 @@ async def start_judging(store: JudgingStore, registry: Registry, clock: Callable
         last = await next_batch(conn) - 1
         spans = await _spans(conn, newest, now)
         judged_version = await read_progress(conn, "registry")
+        kept_from = await readings_kept_from(conn)
     known = newest > 0
     board.newest[known] = newest[known]
     board.received[known] = now
     board.cold = known
-    engine = Engine(store, board, unresolved, last)
+    engine = Engine(store, board, unresolved, last, NEVER if kept_from is None else kept_from)
     await engine.wake(spans)
     versions = registry.limits
     starts: dict[int, int] = {}

@@ -70,7 +70,7 @@ async def replay(
     begin = to_micros(start)
     kept = await readings_kept_from(conn)
     if kept is not None and kept > begin:
-        begin = (kept // DAY + 2) * DAY
+        begin = kept + 2 * DAY  # the first day's windows reach back into what was dropped
         console.print(f"readings before {iso(kept)} were dropped: recomputed from {iso(begin)} on")
     received = await last_receipt(conn) or now
     audit = _Audit(

@@ -133,10 +133,6 @@ select "limit", limit_version as version, start, coalesce(mean, 'NaN') as mean, 
 from current_judgements
 where "limit" = any($1::int4[]) and start >= $2 and start < $3 order by "limit", start
 """
-_LOST = """
-select (select min(time) from readings) as oldest,
-       exists (select from judgements where finish <= (select min(time) from readings)) as lost
-"""
 
 
 async def read_judgements(
@@ -148,9 +144,9 @@ async def read_judgements(
 
 
 async def readings_kept_from(conn: asyncpg.Connection) -> int | None:
-    """Return the oldest reading (µs) where judgements tell that older ones were dropped."""
-    row = await conn.fetchrow(_LOST)
-    return to_micros(row["oldest"]) if row["lost"] else None
+    """Return the time (µs) before which raw readings were dropped, None where none were."""
+    moment = await conn.fetchval("select readings_from from installation")
+    return None if moment is None else to_micros(moment)
 
 
 async def last_receipt(conn: asyncpg.Connection) -> int | None:

@@ -36,6 +36,9 @@ delete from batches where id in
     (select id from batches where received_at < $1 and id <= $2 order by id limit $3)
 """
 _FORGET = "delete from late_days where day < $1 and last_received_at < $2"
+_SAY_SO = """
+update installation set readings_from = greatest(readings_from, $1::timestamptz)
+"""
 _CHUNKS = """
 select range_start, range_end, is_compressed from timescaledb_information.chunks
 where hypertable_schema = 'ams' and hypertable_name = 'readings' order by range_start
@@ -66,6 +69,8 @@ async def apply_retention(conn: asyncpg.Connection, now: int, days: int) -> list
             dropped = await _drop_partitions(conn, first_kept, kept)
             for table in ("readings_default", "revisions"):
                 await conn.execute(_STRAY.format(table=table), first_kept, received)
+        if dropped:
+            await conn.execute(_SAY_SO, first_kept)
         while (await conn.execute(_BATCHES, received, done, _AT_ONCE)) != "DELETE 0":
             pass
         await conn.execute(_FORGET, first_kept.date(), received)

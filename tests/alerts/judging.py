@@ -81,7 +81,7 @@ class MemoryStore:
         self.notices += journal.notices()
 
     async def save_blocks(
-        self, blocks: BlockRows, judgements: JudgementRows, batch: int, *, compare: bool
+        self, blocks: BlockRows, judgements: JudgementRows, batch: int | None, *, compare: bool
     ) -> None:
         for window, start, mean, count, samples in zip(
             blocks.window.tolist(),
@@ -106,7 +106,7 @@ class MemoryStore:
             known_states = self.judgements.setdefault((limit, start), [])
             if not known_states or known_states[-1] != (version, state):
                 known_states.append((version, state))
-        if not compare:
+        if batch is not None:
             self.judged = batch
 
     async def touch_alerts(self, alerts: Sequence[Alert]) -> None:
@@ -176,7 +176,7 @@ class Judging:
             )
         )
 
-    async def restart(self) -> None:
+    async def restart(self, kept_from: int = NEVER) -> None:
         """Go on with a new engine that knows only what the database holds."""
         layout = layout_of(self.versions, self.zone)
         board = Board(layout)
@@ -188,7 +188,7 @@ class Judging:
             for alert in self.store.alerts.values()
             if alert.state in {"pending", "open"}
         }
-        self.engine = Engine(self.store, board, unresolved, self.batch)
+        self.engine = Engine(self.store, board, unresolved, self.batch, kept_from)
         if self._known:
             await self.engine.wake([self._left_unjudged()])
 

@@ -76,6 +76,31 @@ async def test_scenarios_with_restarts(scenario: Scenario) -> None:
     assert_as_the_twin(judging, scenario)
 
 
+async def test_an_alert_outlives_the_readings_that_opened_it() -> None:
+    """Retention drops raw readings; what was decided by them stays, and the alert goes on."""
+    limit = oracles.Limit(value=100, window=20 * MINUTE, period=MINUTE)
+    judging = Judging([limit])
+    day = [oracles.Reading(START + i * MINUTE, 150.0) for i in range(24 * 60)]
+    await judging.feed(day, START + 24 * HOUR)
+    await judging.engine.flush()
+    (before,) = judging.final_alerts()
+    blocks = dict(judging.store.blocks)
+
+    kept_from = START + 20 * HOUR
+    judging.store.readings = [row for row in judging.store.readings if row[1].time >= kept_from]
+    await judging.restart(kept_from=kept_from)
+    assert judging.final_alerts() == [before]
+    late = [oracles.Reading(START + 30 * 1_000_000, 900.0)]  # of a day that is gone
+    calm = [oracles.Reading(START + 24 * HOUR + i * MINUTE, 20.0) for i in range(60)]
+    await judging.feed(late, START + 25 * HOUR)
+    await judging.feed(calm, START + 25 * HOUR)
+    await judging.engine.flush()
+    (after,) = judging.final_alerts()
+    assert (after.id, after.opened_at, after.state) == (before.id, before.opened_at, "resolved")
+    assert after.resolved_at == START + 24 * HOUR + 17 * MINUTE
+    assert all(judging.store.blocks[key] == known for key, known in blocks.items())
+
+
 LEVELS = st.sampled_from([0.0, 50.0, 79.9, 80.0, 81.5, 95.0, 99.0, 100.0, 100.1, 130.0, 400.0])
 
 

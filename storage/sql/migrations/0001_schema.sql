@@ -7,6 +7,7 @@ set local search_path = ams, public;
 create table installation (
     id         uuid        not null default gen_random_uuid(),
     created_at timestamptz not null default now(),
+    readings_from timestamptz,     -- raw readings before this were dropped by retention
     only_one   boolean     primary key default true check (only_one)
 );
 insert into installation default values;
