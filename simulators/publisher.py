@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import math
 import random
 import socket
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 
 from simulators.errors import BrokerUnreachableError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
     from simulators.broker import Broker
 
@@ -222,24 +224,56 @@ async def deliver(
     """
     publishers = list(publishers)
     try:
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(publisher.run()) for publisher in publishers]
-            ended = group.create_task(_all_done(running))
-            stopped = group.create_task(_event(stop))
-            feeding = group.create_task(feed())
-            await asyncio.wait({feeding, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            feeding.cancel()
-            for publisher in publishers:
-                publisher.close()
-            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({ended}, timeout=grace)
-            for task in (*running, stopped):
-                task.cancel()
+        with _closed_sockets_ignored():
+            await _deliver(publishers, feed, stop, grace)
     except ExceptionGroup as errors:
         mendable, others = errors.split(UserError)
         if mendable is None or others is not None:
             raise
         raise _first(mendable) from None
+
+
+async def _deliver(
+    publishers: Sequence[Publisher],
+    feed: Callable[[], Coroutine[None, None, None]],
+    stop: asyncio.Event,
+    grace: float,
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(publisher.run()) for publisher in publishers]
+        ended = group.create_task(_all_done(running))
+        stopped = group.create_task(_event(stop))
+        feeding = group.create_task(feed())
+        await asyncio.wait({feeding, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        feeding.cancel()
+        for publisher in publishers:
+            publisher.close()
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ended}, timeout=grace)
+        for task in (*running, stopped):
+            task.cancel()
+
+
+@contextlib.contextmanager
+def _closed_sockets_ignored() -> Iterator[None]:
+    """Keep quiet about sockets that are closed already when the loop is to watch them.
+
+    aiomqtt asks the loop to watch for writing in its next turn; when the broker has hung up until
+    then, the loop reports the bad descriptor. The loss itself is noticed and handled elsewhere.
+    """
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno == errno.EBADF):
+            (before or asyncio.AbstractEventLoop.default_exception_handler)(loop, context)
+
+    loop.set_exception_handler(handle)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:
