@@ -92,8 +92,8 @@ function alertItem(alert) {
   const line = element("li", {class: alert.severity},
     badge(over ? "▲ exceedance" : "△ warning", over ? "bad" : "warn"), " ",
     alert.state === "pending" ? badge("pending") : null, " ",
-    where, sub(what), element("span", {class: "sub"}, "since ", since(alert.opened_at)));
-  if (alert.silent_since) line.append(element("span", {class: "sub"}, "silent since ", since(alert.silent_since)));
+    where, sub(what), element("span", {class: "sub"}, "opened ", since(alert.opened_at)));
+  if (alert.silent_since) line.append(element("span", {class: "sub"}, "fell silent ", since(alert.silent_since)));
   if (alert.acknowledged) line.append(sub(`acknowledged by ${alert.acknowledged.by}: ${alert.acknowledged.reason}`));
   line.append(element("a", {class: "sub", href: `/api/v1/alerts/${alert.id}`}, "History", element("span", {class: "skip"}, ` of ${pathOf(alert)}`)));
   return line;
@@ -106,7 +106,7 @@ async function loadAlerts(enterprise, current) {
   const items = [...open.items, ...pending.items].sort((a, b) => worst(a) - worst(b));
   series.alerts = new Map(items.map((alert) => [pathOf(alert), alert.severity]).reverse());
   byId("alerts-count").textContent = items.length ? `${items.length}${open.next ? "+" : ""}` : "";
-  draw("alerts", items, "No open alerts: every mean that can be assessed is below its limits.", alertItem);
+  draw("alerts", items, "No open alerts.", alertItem);
 }
 
 // ---------------------------------------------------------------- channels
@@ -139,11 +139,14 @@ function channelRow(row) {
   const {channel, reading, limits, means, severity} = row;
   const over = severity === "exceedance";
   const mark = severity ? badge(over ? "▲ exceedance" : "△ warning", over ? "bad" : "warn") : null;
+  const mean = means.findLast((each) => each.mean != null);
   const latest = element("td", {"data-label": "Latest", class: "number"}, element("span", {},
-    reading ? `${number(reading.value)} ${channel.uom}` : "–",
+    reading || mean ? `${number(reading ? reading.value : mean.mean)} ${channel.uom}` : "–",
     reading && reading.status !== "valid" ? sub(reading.status.replaceAll("_", " ")) : null,
     reading?.flags.includes("range") ? sub("out of range") : null,
-    element("span", {class: "sub"}, reading ? since(reading.time) : "none in the last 15 min")));
+    !reading && mean ? element("span", {class: "sub"}, "20-minute mean, ended ", since(mean.end)) : null,
+    reading ? element("span", {class: "sub"}, since(reading.time)) : null,
+    !reading && !mean ? sub("nothing in the last 24 hours") : null));
   const rules = limits.map((limit) => sub(`${number(limit.value)} ${limit.uom} over ${limit.average}`));
   return element("tr", {},
     rowTitle(channel.channel, " ", mark, sub(`${channel.enterprise}/${channel.source} · ${channel.parameter}`)),
@@ -203,7 +206,7 @@ function unitRow(unit) {
   const kind = {online: "good", offline: "bad"}[unit.state] ?? "";
   const mark = {online: "● ", offline: "○ "}[unit.state] ?? "";
   const gaps = unit.gaps.slice(-5).map(range).join(", ") || "nothing is missing";
-  const more = unit.gaps.length > 5 ? `and ${unit.gaps.length - 5} earlier ranges` : null;
+  const more = unit.gaps.length > 5 ? `and ${unit.gaps.length - 5} earlier` : null;
   const former = unit.earlier_gaps.length ? sub(`former starts lack ${unit.earlier_gaps.reduce((sum, boot) => sum + boot.ranges.length, 0)} ranges`) : null;
   return element("tr", {},
     rowTitle(`${unit.enterprise}/${unit.unit}`, sub(unit.firmware ?? "")),
@@ -225,7 +228,7 @@ function ledgerRow(entry) {
   const balanced = messages.received === messages.stored + messages.duplicate + messages.quarantined
     && readings.received === readings.stored + readings.duplicate + readings.revised + readings.quarantined;
   const both = (label, name) => element("td", {"data-label": label, class: "number"},
-    element("span", {}, number2(readings[name]), name in messages ? sub(`${number2(messages[name])} messages`) : null));
+    element("span", {}, count(readings[name]), name in messages ? sub(`${count(messages[name])} messages`) : null));
   return element("tr", {},
     rowTitle(entry.unit == null ? "unknown units" : `${entry.enterprise}/${entry.unit}`),
     both("Received", "received"), both("Stored", "stored"), both("Duplicate", "duplicate"),
@@ -233,7 +236,7 @@ function ledgerRow(entry) {
     cell("Balance", badge(balanced ? "✓ balanced" : "✗ does not add up", balanced ? "good" : "bad")));
 }
 
-const number2 = (count) => count.toLocaleString("en");
+const count = (value) => value.toLocaleString("en");
 
 async function loadLedger(enterprise, current) {
   const page = await ask("/api/v1/ledger", {enterprise, limit: 200});

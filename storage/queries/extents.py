@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alerts.core.vocabulary import MINUTE
+from alerts.core.vocabulary import DAY, MINUTE
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -60,16 +60,16 @@ async def newest_readings(conn: Connection, channels: list[int]) -> dict[int, in
 
 
 _FIRST_BLOCKS = """
-select c.id, (select b.start from blocks b where b.channel = c.id and b.window_s = 1200
-              order by b.start limit 1) as start
+select c.id, b.start, b.finish
 from unnest($1::int[]) c(id)
+join lateral (select start, finish from blocks where channel = c.id and window_s = 1200
+              order by start limit 1) b on true
 """
 
-# Before its first 20-minute block a channel may have sent readings that were not valid.
-_FIRST_READINGS = """
-select c.id, (select r.time from readings r where r.channel = c.id and r.time < c.before
-              order by r.time limit 1) as time
-from unnest($1::int[], $2::timestamptz[]) c(id, before)
+_EARLIER = """
+select c.id, (select min(r.time) from readings r
+              where r.channel = c.id and r.time >= c.since and r.time < c.before) as time
+from unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) c(id, since, before)
 """
 
 
@@ -78,20 +78,25 @@ async def first_readings(
 ) -> dict[int, int]:
     """Return where each channel of ``newest`` begins (microseconds): its first reading.
 
-    Where it is known to begin before ``needed_from`` (by channel, microseconds), that is enough:
-    some time before is returned and its readings are not searched.
+    That lies in its first 20-minute mean, or before where it was not valid: then it is looked for
+    in the day before, and so on until there is none in a day. Where a channel is known to begin
+    before ``needed_from`` (by channel, microseconds), that is enough: some time before is returned.
     """
-    first = dict(newest)  # all that is known of a channel whose first readings are gone
+    first = dict(newest)
+    before = {channel: time + 1 for channel, time in newest.items()}
     for row in await conn.fetch(_FIRST_BLOCKS, list(newest)):
-        if row["start"] is not None:
-            first[row["id"]] = to_micros(row["start"])
-    search = {
-        channel: time for channel, time in first.items() if time > needed_from.get(channel, time)
-    }
-    bounds = [from_micros(before) for before in search.values()]
-    for row in await conn.fetch(_FIRST_READINGS, list(search), bounds):
-        if row["time"] is not None:
-            first[row["id"]] = to_micros(row["time"])
+        first[row["id"]] = to_micros(row["start"])
+        before[row["id"]] = to_micros(row["finish"])
+    search = [channel for channel, time in first.items() if time > needed_from.get(channel, time)]
+    step = DAY
+    while search:
+        bounds = [(from_micros(before[one] - step), from_micros(before[one])) for one in search]
+        rows = await conn.fetch(_EARLIER, search, *zip(*bounds, strict=True))
+        found = {row["id"]: to_micros(row["time"]) for row in rows if row["time"] is not None}
+        first |= found
+        before |= found
+        search = [channel for channel in found if found[channel] > needed_from[channel]]
+        step *= 2
     return first
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, Span, paged, rfc3339
@@ -75,6 +76,16 @@ select min(id) from (
 """
 
 
+_EXTENT = "select min(time) as first, max(time) as last from readings"
+
+# A page is looked for one day after the other, then in longer steps: a single statement would
+# search every day's partition for the first row of a channel before it answers with any.
+_FIRST_STEP, _LONGEST_STEP = timedelta(days=1), timedelta(days=32)
+
+# Readings of a later time than this after their receipt are never stored (5 min is the rule).
+_MOST_AHEAD = timedelta(minutes=10)
+
+
 async def readings(  # noqa: PLR0913 - what may be asked
     conn: Connection,
     channels: list[int] | None,
@@ -89,18 +100,24 @@ async def readings(  # noqa: PLR0913 - what may be asked
     ``channels`` None means all. ``known_at``: only what was received until then, revisions
     included, so that the answer is what it would have been at that time.
     """
-    bound = None
+    extent = await conn.fetchrow(_EXTENT)
+    if extent["first"] is None:
+        return Page([], None)
+    start = max(span.start, part.after[0], extent["first"])
+    end = min(span.end, extent["last"] + timedelta(microseconds=1))
+    bound = _ALL_BATCHES
     if known_at is not None:
-        bound = await conn.fetchval(_FIRST_LATER, known_at)
-    rows = await conn.fetch(
-        (_EVERY_REVISION if every_revision else _CURRENT) + _NAMED,
-        max(span.start, part.after[0]),
-        span.end,
-        *part.after,
-        channels,
-        _ALL_BATCHES if bound is None else bound,
-        part.limit + 1,
-    )
+        bound = await conn.fetchval(_FIRST_LATER, known_at) or _ALL_BATCHES
+        if known_at < end - _MOST_AHEAD:
+            end = known_at + _MOST_AHEAD
+    query = (_EVERY_REVISION if every_revision else _CURRENT) + _NAMED
+    rows: list[Record] = []
+    step = _FIRST_STEP
+    while start < end and len(rows) <= part.limit:
+        until = min(start + step, end)
+        more = part.limit + 1 - len(rows)
+        rows += await conn.fetch(query, start, until, *part.after, channels, bound, more)
+        start, step = until, min(2 * step, _LONGEST_STEP)
     return paged(rows, part.limit, _item, "time", "number", "revision")
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from storage.queries.page import Span
 
 BEFORE_ALL: Key = (FIRST_INSTANT, -1)
-_MOST_MINUTES = 1_000_000  # of readings that one answer may rest on
+_MOST_MINUTES = 400_000  # of readings that one answer may rest on
 _MOST_ADDITIONS = 600_000  # of slots that one answer may take; a thousand rows at once cost as one
 
 _CHANNELS = """

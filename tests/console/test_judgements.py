@@ -91,6 +91,18 @@ async def test_empty_blocks_from_the_first_reading_on_are_not_assessable(
     Judgement.model_validate(items[0])
 
 
+async def test_days_of_readings_that_were_never_valid_are_not_assessable(
+    server: Server, world: World, made: Made
+) -> None:
+    await world.limit(made["so2"], 400, "1d", timedelta(days=1))
+    first = at("2026-11-15T10:00:00Z")
+    samples = [(first + n * timedelta(hours=20), 9.0) for n in range(8)]
+    await world.readings(made["so2"], samples, status=2)
+    items = await server.items("judgements")
+    assert [item["start"][5:10] for item in items] == [f"11-{day}" for day in range(14, 21)]
+    assert {item["state"] for item in items} == {"not_assessable"}
+
+
 async def test_a_channel_that_never_sent_a_reading_has_no_judgement(
     server: Server, world: World, made: Made
 ) -> None:

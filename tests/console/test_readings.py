@@ -104,6 +104,16 @@ async def test_received_at_is_null_once_the_batch_is_gone(
     assert item["received_at"] is None
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_readings_that_lie_months_apart_are_found(
+    server: Server, world: World, made: Made, limit: int
+) -> None:
+    days = ("2026-01-05", "2026-01-06", "2026-03-01", "2026-11-21", "2026-11-22")
+    await world.readings(made["so2"], [(at(f"{day}T03:20:00Z"), 1.0) for day in days])
+    joined = await server.joined("readings", limit, as_known_at="9999-12-31T23:59:59Z")
+    assert [item["time"][:10] for item in joined] == list(days)
+
+
 async def test_start_is_included_and_end_is_not(server: Server, world: World, made: Made) -> None:
     await world.readings(made["so2"], [(at("03:00") + n * MINUTE, n) for n in range(5)])
     items = await server.items(
