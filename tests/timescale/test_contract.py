@@ -6,8 +6,9 @@ import pytest
 
 pytest.register_assert_rewrite("tests.storage.contract")
 
-from tests.storage.contract.batches import *  # noqa: E402, F403 - the tests themselves
-from tests.storage.contract.followers import *  # noqa: E402, F403
-from tests.storage.contract.judging import *  # noqa: E402, F403
-from tests.storage.contract.quarantine import *  # noqa: E402, F403
-from tests.storage.contract.retention import *  # noqa: E402, F403
+# ruff: noqa: E402, F403 - the tests themselves, after their asserts can speak
+from tests.storage.contract.batches import *
+from tests.storage.contract.followers import *
+from tests.storage.contract.judging import *
+from tests.storage.contract.quarantine import *
+from tests.storage.contract.retention import *
