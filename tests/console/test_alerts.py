@@ -83,17 +83,15 @@ async def test_alerts_are_chosen_by_state_severity_and_channel(
     assert len(await server.items("alerts", end="2026-11-22T04:00:00Z")) == 1
 
 
-@pytest.mark.parametrize("limit", [1, 2, 4])
-async def test_pages_of_alerts_join_over_ties(
-    server: Server, world: World, made: Made, limit: int
-) -> None:
+async def test_pages_of_alerts_join_over_ties(server: Server, world: World, made: Made) -> None:
     so2 = await limit_on(world, made["so2"])
     for n in range(5):
         await world.alert(so2, at("03:00") + n // 3 * TWENTY)
     whole = await server.items("alerts")
     keys = [(item["opened_at"], UUID(item["id"])) for item in whole]
     assert keys == sorted(keys)
-    assert await server.joined("alerts", limit) == whole
+    for limit in [1, 2, 4]:
+        assert await server.joined("alerts", limit) == whole
 
 
 async def test_one_alert_comes_with_its_history(server: Server, world: World, made: Made) -> None:

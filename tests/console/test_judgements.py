@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from console.models import Judgement
 from tests.console.world import LONG_AGO, MINUTE, World, at
 
@@ -168,10 +166,7 @@ async def test_days_follow_the_enterprises_own_zone(
     assert [item["start"] for item in items] == ["2026-11-19T18:00:00Z", "2026-11-20T18:00:00Z"]
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5])
-async def test_pages_of_judgements_join(
-    server: Server, world: World, made: Made, limit: int
-) -> None:
+async def test_pages_of_judgements_join(server: Server, world: World, made: Made) -> None:
     server.now = at("05:00:30")
     for key in ("so2", "nox"):
         for average, window in (("20min", TWENTY), ("1h", 3 * TWENTY)):
@@ -180,4 +175,5 @@ async def test_pages_of_judgements_join(
         await world.readings(made[key], [(at("03:10"), 1.0)])
     whole = await server.items("judgements")
     assert len(whole) == 2 * (5 + 2)
-    assert await server.joined("judgements", limit) == whole
+    for limit in [1, 2, 5]:
+        assert await server.joined("judgements", limit) == whole
