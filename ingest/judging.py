@@ -116,14 +116,14 @@ class JudgingStore:
         return notices
 
     async def save_blocks(
-        self, blocks: BlockRows, judgements: JudgementRows, batch: int, *, compare: bool
+        self, blocks: BlockRows, judgements: JudgementRows, batch: int | None, *, compare: bool
     ) -> None:
         """Store block means and judgements, and that every batch up to ``batch`` is judged."""
         write = write_changed if compare else write_new
 
         async def save(conn: asyncpg.Connection) -> None:
             await write(conn, blocks, judgements)
-            if not compare:
+            if batch is not None:
                 await write_progress(conn, "alerts", batch)
 
         await self._transact("save block means", save)
