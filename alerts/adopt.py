@@ -44,8 +44,10 @@ def _copy_ring(old: Board, new: Board, granule: int, ring: Ring, n: int) -> NDAr
     to = new.rows[granule][:n]
     came_from = old.rows.get(granule, np.full(n, -1, np.int32))[:n]
     both = (to >= 0) & (came_from >= 0)
+    source = old.rings.get(granule)
+    if source is None or source.size != ring.size:
+        return to >= 0
     if both.any():
-        source = old.rings[granule]
         for name in ("total", "samples", "filled"):
             slots = getattr(source, name)
             wider = getattr(ring, name).astype(slots.dtype)

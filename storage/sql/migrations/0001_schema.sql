@@ -286,6 +286,7 @@ create table notices (
     last_outcome    text
 );
 create index on notices (recipient, alert, number) where state = 'waiting';
+create index on notices (recipient, number) where state = 'waiting';
 create index on notices (created_at, id);
 
 -- ---------------------------------------------------------------- names of the codes
