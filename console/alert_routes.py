@@ -9,7 +9,7 @@ from uuid import UUID
 from console import models, questions
 from console.answers import json_answer
 from console.bodies import parse_body
-from console.keys import ALERT_CHANGED, CLOCK, POOL
+from console.keys import ALERT_CHANGED, CLOCK, SESSIONS
 from console.parameters import Query, parse_query
 from console.problems import Problem
 from console.routes import Route, listing
@@ -19,7 +19,6 @@ from storage.queries.notices import BEFORE_ALL as NOTICES_BEGIN
 from storage.queries.notices import notices
 from storage.queries.page import rfc3339
 from storage.queries.scope import channel_ids
-from storage.queries.session import reading, writing
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -44,7 +43,7 @@ async def _alerts(
 async def _alert(request: web.Request) -> web.StreamResponse:
     parse_query(Query, request.query)
     alert = _alert_id(request)
-    async with reading(request.app[POOL]) as conn:
+    async with request.app[SESSIONS].reading() as conn:
         item = await _found(conn, alert)
         history = await alert_history(conn, alert)
     return json_answer({**item, "history": history})
@@ -55,7 +54,7 @@ async def _acknowledge(request: web.Request) -> web.StreamResponse:
     alert = _alert_id(request)
     body = await parse_body(models.Acknowledgement, request)
     note = {**body.model_dump(), "at": rfc3339(request.app[CLOCK]())}
-    async with writing(request.app[POOL]) as conn:
+    async with request.app[SESSIONS].writing() as conn:
         done = await acknowledge(conn, alert, note)
         item = await _found(conn, alert)
     if not done:

@@ -16,10 +16,10 @@ from console.keys import (
     ALERT_CHANGED,
     CLOCK,
     HEALTH,
-    POOL,
     RENDER_METRICS,
     REPORTING_ZONE,
     RETRY,
+    SESSIONS,
     Health,
 )
 from console.openapi import openapi
@@ -30,6 +30,7 @@ from console.problems import Problem, problems
 from console.registry_routes import REGISTRY_ROUTES
 from console.routes import Route
 from console.series_routes import SERIES_ROUTES
+from storage.queries.session import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,7 +68,7 @@ def build_app(  # noqa: PLR0913 - each a part of the server that the application
     app = web.Application(
         middlewares=[_headers, problems, _same_site], client_max_size=_LARGEST_BODY
     )
-    app[POOL] = pool
+    app[SESSIONS] = Sessions(pool)
     app[HEALTH] = health
     app[RENDER_METRICS] = render_metrics
     app[RETRY] = retry

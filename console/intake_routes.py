@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from console import models, questions
 from console.answers import json_answer
-from console.keys import POOL, RETRY
+from console.keys import RETRY, SESSIONS
 from console.parameters import Query, parse_query
 from console.problems import Problem
 from console.routes import Route, listing
@@ -16,14 +16,13 @@ from storage.queries.ledger import BEFORE_ALL as LEDGER_BEGIN
 from storage.queries.ledger import ledger
 from storage.queries.quarantine import BEFORE_ALL as QUARANTINE_BEGIN
 from storage.queries.quarantine import quarantine, quarantine_item
-from storage.queries.session import reading, writing
 from storage.retries import mark_for_retry
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from storage.queries.page import Item, Page, Part
-    from storage.queries.session import Connection, Pool
+    from storage.queries.session import Connection, Sessions
 
 _PATIENCE = 10.0  # seconds that a retry may take before the answer says that it still waits
 _LOOK_AGAIN = 0.1  # seconds
@@ -45,21 +44,21 @@ async def _quarantine(
 async def _retry(request: web.Request) -> web.StreamResponse:
     parse_query(Query, request.query)
     number = _number(request.match_info["id"])
-    async with writing(request.app[POOL]) as conn:
+    async with request.app[SESSIONS].writing() as conn:
         await mark_for_retry(conn, [number])
         item = await _found(conn, number)
     if item["state"] == "retrying":
         await request.app[RETRY]([number])
-        item = await _settled(request.app[POOL], number)
+        item = await _settled(request.app[SESSIONS], number)
     waits = item["state"] == "retrying"
     return json_answer(item, status=HTTPStatus.ACCEPTED if waits else HTTPStatus.OK)
 
 
-async def _settled(pool: Pool, number: int) -> Item:
+async def _settled(sessions: Sessions, number: int) -> Item:
     """Return the item when it was processed again, or as it is when patience ends."""
     deadline = asyncio.get_running_loop().time() + _PATIENCE
     while True:
-        async with reading(pool) as conn:
+        async with sessions.reading() as conn:
             item = await _found(conn, number)
         if item["state"] != "retrying" or asyncio.get_running_loop().time() > deadline:
             return item

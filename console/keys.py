@@ -11,7 +11,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from storage.queries.session import Pool
+    from storage.queries.session import Sessions
 
 Retry = Callable[[list[int]], Awaitable[None]]
 
@@ -23,7 +23,7 @@ class Health:
     reasons: tuple[str, ...] = ()
 
 
-POOL: web.AppKey[Pool] = web.AppKey("pool")
+SESSIONS: web.AppKey[Sessions] = web.AppKey("sessions")
 HEALTH: web.AppKey[Callable[[], Health]] = web.AppKey("health")
 RENDER_METRICS: web.AppKey[Callable[[], tuple[bytes, str]]] = web.AppKey("render_metrics")
 RETRY: web.AppKey[Retry] = web.AppKey("retry")

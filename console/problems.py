@@ -72,9 +72,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             HTTPStatus.BAD_REQUEST, f"{error}.", members={"parameter": "enterprise"}
         )
     except Unavailable as error:
+        _LOG.warning("no answer from the database", path=request.path, error=str(error))
         return problem_response(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            f"The database does not answer; try again soon ({error}).",
+            "The database does not answer, or too many are asking it: try again soon.",
             headers={"Retry-After": _RETRY_AFTER},
         )
     except web.HTTPException as error:

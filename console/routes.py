@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from console.answers import page_answer
 from console.cursors import decode_cursor
-from console.keys import POOL
+from console.keys import SESSIONS
 from console.parameters import ListQuery, Query, parse_query
 from storage.queries.page import Part
-from storage.queries.session import reading
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,7 +64,7 @@ def listing(  # noqa: PLR0913, PLR0917 - read as a line of the route table
     async def handler(request: web.Request) -> web.StreamResponse:
         asked = parse_query(query, request.query)
         after = first if asked.cursor is None else decode_cursor(asked.cursor, kinds)
-        async with reading(request.app[POOL]) as conn:
+        async with request.app[SESSIONS].reading() as conn:
             page = await fetch(conn, asked, Part(after, asked.limit), request)
         return await page_answer(page)
 

@@ -1,7 +1,8 @@
-"""A consistent view of the database for one answer."""
+"""A consistent view of the database for one answer, and how many answers may be at work."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from storage.pool import unavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["Connection", "Pool", "reading", "writing"]
+__all__ = ["Connection", "Pool", "Sessions"]
 
-_FREE_CONNECTION = 5.0  # seconds to wait for one of the pool's connections
+_AT_ONCE = 4  # connections: the intake, which shares the pool, must find the others free
+_PATIENCE = 10.0  # seconds to wait for one of them
+_ANSWER = 60.0  # seconds for all statements of an answer, also where the database hangs
 
 # Plans are made for the values at hand: filters that are not given vanish, partitions are pruned.
 _SETTINGS = """
@@ -23,27 +26,42 @@ set local statement_timeout = '30s';
 """
 
 
-@contextlib.asynccontextmanager
-async def reading(pool: Pool) -> AsyncIterator[Connection]:
-    """Yield a connection whose statements all see the same state, and can change nothing.
+class Sessions:
+    """Connections of a pool, a few at a time.
 
-    Raises Unavailable when the database is away, busy, or takes longer than 30 s to answer.
+    Both methods raise Unavailable when the database is away, busy for more than 10 s, or takes
+    longer than 30 s for a statement.
     """
-    async with (
-        unavailable("read from the database"),
-        pool.acquire(timeout=_FREE_CONNECTION) as conn,
-        conn.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        await conn.execute(_SETTINGS)
-        yield conn
 
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._free = asyncio.Semaphore(_AT_ONCE)
 
-@contextlib.asynccontextmanager
-async def writing(pool: Pool) -> AsyncIterator[Connection]:
-    """Yield a connection within a transaction; raises Unavailable like ``reading``."""
-    async with (
-        unavailable("write to the database"),
-        pool.acquire(timeout=_FREE_CONNECTION) as conn,
-        conn.transaction(),
-    ):
-        yield conn
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """Yield a connection whose statements all see the same state, and can change nothing."""
+        async with (
+            self._connection("read from the database") as conn,
+            conn.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await conn.execute(_SETTINGS)
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """Yield a connection within a transaction."""
+        async with self._connection("write to the database") as conn, conn.transaction():
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def _connection(self, doing: str) -> AsyncIterator[Connection]:
+        async with unavailable(f"{doing}: too many others are being answered"):
+            await asyncio.wait_for(self._free.acquire(), _PATIENCE)
+        try:
+            async with (
+                unavailable(doing, timeout=_ANSWER),
+                self._pool.acquire(timeout=_PATIENCE) as conn,
+            ):
+                yield conn
+        finally:
+            self._free.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from contextlib import AsyncExitStack
@@ -213,3 +214,15 @@ async def test_pages_of_other_sites_may_neither_read_nor_change(
     async with server.http.get("/api/v1/units", headers=headers) as answer:
         assert "Access-Control-Allow-Origin" not in answer.headers
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_answers_leave_connections_of_the_pool_to_the_intake(database_url: str) -> None:
+    """However many ask at once, no more than four connections work for them."""
+    pool = await open_pool(database_url, size=6)
+    async with serving(pool) as server:
+        asked = [asyncio.create_task(server.get("judgements")) for _ in range(20)]
+        while not all(task.done() for task in asked):
+            assert pool.get_size() - pool.get_idle_size() <= 4
+            await asyncio.sleep(0)
+        assert all(task.result()["items"] == [] for task in asked)
+    await pool.close()
