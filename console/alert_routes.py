@@ -124,7 +124,7 @@ ALERT_ROUTES: tuple[Route, ...] = (
         _acknowledge,
         models.Alert,
         body=models.Acknowledgement,
-        errors={409: "Somebody acknowledged it before."},
+        also={409: "Somebody acknowledged it before."},
     ),
     listing(
         "/api/v1/notices",

@@ -107,6 +107,6 @@ INTAKE_ROUTES: tuple[Route, ...] = (
         "Process an item again under the registry of now",
         _retry,
         models.QuarantineItem,
-        errors={202: "It still waits for its turn."},
+        also={202: "It still waits for its turn."},
     ),
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model=Problem.__name__)}}}
+_PROBLEMS = {400: "The question is wrong: see `parameter`.", 503: "The database does not answer."}
 _DESCRIPTION = """\
 Times are RFC 3339 in UTC. Lists come in pages, ascending by time and then id: pass `next` back as
 `cursor` until it is null. Filters take ids, or full paths such as `gres1/stack-1/so2`; an id that
@@ -109,7 +110,7 @@ def _responses(route: Route) -> dict[str, Any]:
         problems[404] = "There is no such thing."
     if route.body is not None:
         problems |= {413: "The body is too large.", 415: "The body is not JSON."}
-    for status, text in sorted((problems | route.errors).items()):
+    for status, text in sorted((problems | route.also).items()):
         content = responses[good]["content"] if status < HTTPStatus.BAD_REQUEST else _PROBLEM
         responses[str(status)] = {"description": text, "content": content}
     return responses

@@ -43,9 +43,10 @@ OPERATION_ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/readyz",
-        "Ready: database and subscription are live; else 503 with the reasons",
+        "Ready: database and subscription are live",
         _readyz,
         models.Status,
+        also={503: "Not ready, with the reasons."},
     ),
     Route("GET", "/metrics", "Prometheus metrics", _metrics, media_type=_METRICS_TYPE),
 )

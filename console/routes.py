@@ -30,7 +30,7 @@ class Route:
     """A line of the API: the router and the OpenAPI description are made of these.
 
     ``answer`` is the model of the answer, or of each item where ``listed``; None for answers that
-    are not described by a model, whose media type ``media_type`` is. ``errors`` are the statuses
+    are not described by a model, whose media type ``media_type`` is. ``also`` are the statuses
     beside 400, 404 and 503 that a caller must expect.
     """
 
@@ -43,7 +43,7 @@ class Route:
     query: type[Query] = Query
     body: type[BaseModel] | None = None
     media_type: str = "application/json"
-    errors: dict[int, str] = field(default_factory=dict)
+    also: dict[int, str] = field(default_factory=dict)
 
 
 def listing(  # noqa: PLR0913, PLR0917 - read as a line of the route table

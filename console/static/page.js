@@ -55,9 +55,11 @@ function vector(name, attributes) {
 const number = (value) => value == null ? "–" : value.toLocaleString("en", {maximumSignificantDigits: 6});
 const badge = (text, kind = "") => element("span", {class: `badge ${kind}`}, text);
 const sub = (text) => element("span", {class: "sub"}, text);
-const cell = (label, ...children) => element("td", {"data-label": label}, element("span", {}, ...children));
-const numeric = (label, text) => element("td", {"data-label": label, class: "number"}, text);
-const rowTitle = (...children) => element("th", {scope: "row"}, element("span", {}, ...children));
+// Roles are said again, since rows that narrow screens show as blocks lose theirs.
+const row = (...cells) => element("tr", {role: "row"}, ...cells);
+const cell = (label, ...children) => element("td", {role: "cell", "data-label": label}, element("span", {}, ...children));
+const numeric = (label, ...children) => element("td", {role: "cell", "data-label": label, class: "number"}, element("span", {}, ...children));
+const rowTitle = (...children) => element("th", {role: "rowheader", scope: "row"}, element("span", {}, ...children));
 
 function ago(time) {
   const seconds = Math.max(0, Math.round((serverNow() - Date.parse(time)) / SECOND));
@@ -88,7 +90,7 @@ function draw(section, data, empty, make) {
 function alertItem(alert) {
   const over = alert.severity === "exceedance";
   const where = element("strong", {}, pathOf(alert));
-  const what = `${number(alert.value)} ${alert.uom ?? ""} over ${alert.window}, limit ${number(alert.limit)}, peak ${number(alert.peak)}`;
+  const what = `${alert.window} mean ${number(alert.value)} ${alert.uom ?? ""}, limit ${number(alert.limit)}, peak ${number(alert.peak)}`;
   const line = element("li", {class: alert.severity},
     badge(over ? "▲ exceedance" : "△ warning", over ? "bad" : "warn"), " ",
     alert.state === "pending" ? badge("pending") : null, " ",
@@ -135,20 +137,19 @@ function sparkline(means, limit, uom) {
   return svg;
 }
 
-function channelRow(row) {
-  const {channel, reading, limits, means, severity} = row;
+function channelRow({channel, reading, limits, means, severity}) {
   const over = severity === "exceedance";
   const mark = severity ? badge(over ? "▲ exceedance" : "△ warning", over ? "bad" : "warn") : null;
   const mean = means.findLast((each) => each.mean != null);
-  const latest = element("td", {"data-label": "Latest", class: "number"}, element("span", {},
+  const latest = numeric("Latest",
     reading || mean ? `${number(reading ? reading.value : mean.mean)} ${channel.uom}` : "–",
     reading && reading.status !== "valid" ? sub(reading.status.replaceAll("_", " ")) : null,
     reading?.flags.includes("range") ? sub("out of range") : null,
     !reading && mean ? element("span", {class: "sub"}, "20-minute mean, ended ", since(mean.end)) : null,
     reading ? element("span", {class: "sub"}, since(reading.time)) : null,
-    !reading && !mean ? sub("nothing in the last 24 hours") : null));
-  const rules = limits.map((limit) => sub(`${number(limit.value)} ${limit.uom} over ${limit.average}`));
-  return element("tr", {},
+    !reading && !mean ? sub("nothing in the last 24 hours") : null);
+  const rules = limits.map((limit) => sub(`${number(limit.value)} ${limit.uom} · ${limit.average} mean`));
+  return row(
     rowTitle(channel.channel, " ", mark, sub(`${channel.enterprise}/${channel.source} · ${channel.parameter}`)),
     latest,
     cell("Last 24 hours", sparkline(means, limits.find((limit) => limit.average === "20min"), channel.uom)),
@@ -208,11 +209,11 @@ function unitRow(unit) {
   const gaps = unit.gaps.slice(-5).map(range).join(", ") || "nothing is missing";
   const more = unit.gaps.length > 5 ? `and ${unit.gaps.length - 5} earlier` : null;
   const former = unit.earlier_gaps.length ? sub(`former starts lack ${unit.earlier_gaps.reduce((sum, boot) => sum + boot.ranges.length, 0)} ranges`) : null;
-  return element("tr", {},
+  return row(
     rowTitle(`${unit.enterprise}/${unit.unit}`, sub(unit.firmware ?? "")),
     cell("State", badge(mark + unit.state, kind)),
     cell("Last message", since(unit.last_seen)),
-    element("td", {"data-label": "Sequence", class: "number"}, element("span", {}, unit.seq == null ? "–" : String(unit.seq), sub(unit.boot ?? ""))),
+    numeric("Sequence", unit.seq == null ? "–" : String(unit.seq), sub(unit.boot ?? "")),
     cell("Not yet received", gaps, more ? sub(more) : null, former));
 }
 
@@ -227,9 +228,9 @@ function ledgerRow(entry) {
   const {messages, readings} = entry;
   const balanced = messages.received === messages.stored + messages.duplicate + messages.quarantined
     && readings.received === readings.stored + readings.duplicate + readings.revised + readings.quarantined;
-  const both = (label, name) => element("td", {"data-label": label, class: "number"},
-    element("span", {}, count(readings[name]), name in messages ? sub(`${count(messages[name])} messages`) : null));
-  return element("tr", {},
+  const both = (label, name) => numeric(label,
+    count(readings[name]), name in messages ? sub(`${count(messages[name])} ${messages[name] === 1 ? "message" : "messages"}`) : null);
+  return row(
     rowTitle(entry.unit == null ? "unknown units" : `${entry.enterprise}/${entry.unit}`),
     both("Received", "received"), both("Stored", "stored"), both("Duplicate", "duplicate"),
     both("Revised", "revised"), both("Quarantined", "quarantined"),

@@ -45,12 +45,13 @@ from alert_history where alert = $1 order by id
 
 _ACKNOWLEDGE = """
 with acknowledged as (
-    update alerts set acknowledged = $2, updated_at = now()
+    update alerts set acknowledged = $2::jsonb, updated_at = now()
     where id = $1 and acknowledged is null
     returning id, state, severity, value
 )
 insert into alert_history (alert, at, change, state, severity, value, evidence)
-select id, now(), 'acknowledged', state, severity, value, $2 from acknowledged
+select id, ($2::jsonb->>'at')::timestamptz, 'acknowledged', state, severity, value, $2::jsonb
+from acknowledged
 returning alert
 """
 
@@ -100,7 +101,7 @@ async def alert_history(conn: Connection, alert: UUID) -> list[Item]:
 
 
 async def acknowledge(conn: Connection, alert: UUID, acknowledgement: dict[str, Any]) -> bool:
-    """Note who acknowledged an alert, there and in its history.
+    """Note who acknowledged an alert, and "at" which time, there and in its history.
 
     False where there is nothing to do: no such alert, or somebody did it before.
     """

@@ -121,7 +121,7 @@ async def test_acknowledging_answers_the_alert_and_stays_in_its_history(
     assert item["state"] == "open"
     (entry,) = (await server.get(f"alerts/{alert}"))["history"]
     assert (entry["change"], entry["state"]) == ("acknowledged", "open")
-    assert entry["evidence"] == said
+    assert (entry["at"], entry["evidence"]) == (said["at"], said)
     assert server.changed == [str(alert)]
 
 
