@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -102,7 +103,7 @@ class Settings(BaseSettings):
     broker_key: Path | None = None
     mqtt_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     mqtt_port: Annotated[int, Field(ge=0, le=65535)] = 1883
-    http: Annotated[tuple[str, int], BeforeValidator(_address)] = ("127.0.0.1", 8080)
+    http: Annotated[tuple[str, int], NoDecode, BeforeValidator(_address)] = ("127.0.0.1", 8080)
     registry: Path | None = None
     ready_file: Path | None = None
     accept_from: Annotated[datetime, BeforeValidator(_instant)] | None = None
