@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 from io import BytesIO
@@ -160,8 +161,7 @@ def judgements(recorded: Recorded) -> pd.DataFrame:
                 local = rows["time"].dt.tz_convert(_fixed(recorded.zone))
                 start = local.dt.normalize().dt.tz_convert("UTC")
             valid = rows["value"].where(rows["status"] == "valid").groupby(start)
-            mean, count = valid.mean(), valid.count()
-            mean = mean.map(lambda one: float(f"{one:.9g}"))
+            mean, count = valid.agg(exact_mean), valid.count()
             enough = count * 3 >= 2 * (24 if window == "1d" else 1)
             state = np.select([~enough, mean > limit], ["not_assessable", "exceeded"], "compliant")
             found.append(
@@ -177,6 +177,17 @@ def judgements(recorded: Recorded) -> pd.DataFrame:
                 )
             )
     return _sorted(pd.concat(found, ignore_index=True))
+
+
+def exact_mean(values: pd.Series[float]) -> float:
+    """The mean of the numbers as the file writes them, to 9 digits, half away from zero."""
+    numbers = [Decimal(str(value)) for value in values if not np.isnan(value)]
+    if not numbers:
+        return np.nan
+    with localcontext(prec=60, rounding=ROUND_HALF_UP) as exact:
+        mean = sum(numbers, Decimal(0)) / len(numbers)
+        exact.prec = 9
+        return float(+mean)
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
