@@ -95,7 +95,7 @@ async def _notices(
         await channel_ids(conn, asked.scope),
         asked.span,
         part,
-        state=asked.state,
+        outcome=asked.outcome,
         recipient=asked.recipient,
         alert=asked.alert,
     )

@@ -255,11 +255,11 @@ class Notice(Model):
     channel: str
     recipient: str
     type: str
-    state: Literal["waiting", "delivered", "expired"]
     attempts: int
+    outcome: Literal["waiting", "delivered", "expired"]
     created_at: datetime
     last_attempt_at: datetime | None
-    last_outcome: str | None
+    last_answer: str | None
 
 
 class MessageCounts(Model):

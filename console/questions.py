@@ -78,7 +78,7 @@ class AlertsQuery(ChannelQuery, SpanQuery):
 class NoticesQuery(ChannelQuery, SpanQuery):
     """Questions to /notices."""
 
-    state: Literal["waiting", "delivered", "expired"] | None = None
+    outcome: Literal["waiting", "delivered", "expired"] | None = None
     recipient: Text = None
     alert: AlertId = None
 

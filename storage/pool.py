@@ -69,7 +69,7 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
         # state 11; another operation (2) is in progress": its last words came as nobody asked.
         raise Unavailable(f"{doing}: {error}") from error
     except (OSError, TimeoutError) as error:
-        raise Unavailable(f"{doing}: {error or type(error).__name__}") from error
+        raise Unavailable(f"{doing}: {str(error) or type(error).__name__}") from error
     except RuntimeError as error:
         if "unable to perform operation on" not in str(error):  # uvloop, of a lost connection
             raise

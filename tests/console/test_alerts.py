@@ -183,14 +183,14 @@ async def test_notices_show_recipient_attempts_and_outcome(
         "channel": "so2",
         "recipient": "committee",
         "type": "kz.ams.alert.opened",
-        "state": "delivered",
         "attempts": 2,
+        "outcome": "delivered",
         "created_at": "2026-11-22T03:21:00Z",
         "last_attempt_at": "2026-11-22T03:22:00Z",
-        "last_outcome": "200",
+        "last_answer": "200",
     }
     Notice.model_validate_json(_json(items[0]))
-    assert len(await server.items("notices", state="waiting", recipient="committee")) == 1
+    assert len(await server.items("notices", outcome="waiting", recipient="committee")) == 1
     assert len(await server.items("notices", alert=str(alert), enterprise="gres1")) == 2
     assert await server.items("notices", alert=str(uuid4())) == []
     assert await server.items("notices", channel="nox") == []
