@@ -9,7 +9,6 @@ import numpy as np
 from storage.received import Columns
 
 if TYPE_CHECKING:
-
     from ingest.fast import Rows
 
 
