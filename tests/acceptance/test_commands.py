@@ -150,17 +150,7 @@ async def test_what_was_set_aside_is_stored_by_a_retry(here: Path, *, running: b
             ledger = await api.ledger()
             assert ledger["ams-1"]["readings"]["quarantined"] == 1
             assert ledger[None]["messages"]["quarantined"] == 1
-        async with server.sql() as conn:
-            # as if it had been received five hours ago
-            await conn.execute("update batches set received_at = received_at - interval '5 h'")
-            await conn.execute(
-                "update quarantine_values set received_at = received_at - interval '5 h'"
-            )
-            await conn.execute(
-                "update quarantine set first_at = first_at - interval '5 h',"
-                " last_at = last_at - interval '5 h'"
-            )
-            await conn.execute("update ledger set hour = hour - interval '5 h'")
+        await backdate(server)
         if not running:
             await server.stop()
         listed = await server.command("quarantine", "list")
@@ -190,13 +180,25 @@ async def test_what_was_set_aside_is_stored_by_a_retry(here: Path, *, running: b
                 ("stack-2", "so2", 3.0),
             }
             hour = NOW.replace(minute=0) - timedelta(hours=2)
-            assert not await api.items("ledger", start=hour.isoformat()), "the hour is the first's"
+            later = await api.ledger(start=hour.isoformat())
+            assert not any(entry["messages"]["received"] for entry in later.values())
             ledger = await api.ledger()
             for unit, readings_ in (("ams-1", 2), ("ams-2", 1)):
                 assert ledger[unit]["messages"]["stored"] == 1
                 assert ledger[unit]["readings"]["stored"] == readings_
                 assert ledger[unit]["readings"]["quarantined"] == 0
             assert ledger.get(None, {"messages": {"received": 0}})["messages"]["received"] == 0
+
+
+async def backdate(server: AmsServer) -> None:
+    """Make what was received, received five hours before."""
+    async with server.sql() as conn:
+        await conn.execute("""
+            update batches set received_at = received_at - interval '5 h';
+            update quarantine_values set received_at = received_at - interval '5 h';
+            update quarantine set first_at = first_at - interval '5 h',
+                                  last_at = last_at - interval '5 h';
+            update ledger set hour = hour - interval '5 h'""")
 
 
 async def in_use(server: AmsServer) -> None:
