@@ -116,6 +116,14 @@ def measure_script(broker: str, database: str, arguments: list[str], readings: i
     return Rate(result["readings"], result["seconds"])
 
 
+def mosquitto(folder: Path, stack: contextlib.ExitStack) -> str:
+    """Start a Mosquitto for as long as ``stack`` lasts and return its URL."""
+    broker = mosquitto_broker(folder)
+    broker.start()
+    stack.callback(broker.kill)
+    return broker.url
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -137,12 +145,7 @@ def main() -> None:
         subprocess.run(
             [PROGRAMS / "ams-simulator", "load", *common, "--registry-out", registry], check=True
         )
-        broker = None
-        if not options.nats:
-            mosquitto = mosquitto_broker(folder / "mosquitto")
-            mosquitto.start()
-            stack.callback(mosquitto.kill)
-            broker = mosquitto.url
+        broker = None if options.nats else mosquitto(folder / "ours", stack)
         ready = stack.enter_context(server(folder, broker, registry))
         address = broker or ready["mqtt"]
         ours = measure_server(ready, address, arguments, options.values)
@@ -154,7 +157,9 @@ def main() -> None:
             f" ({ours.readings:,} in {ours.seconds:.1f} s; mean commit {1000 * wait:.0f} ms)"
         )
         if not options.no_script:
-            script = measure_script(address, ready["database"], arguments, ours.readings // 8)
+            # A broker of its own: the server is subscribed to the other.
+            apart = mosquitto(folder / "script", stack)
+            script = measure_script(apart, ready["database"], arguments, ours.readings // 4)
             print(
                 f"  script: {script.per_second:>10,.0f} readings/s acknowledged before, unjudged"
                 f" ({script.readings:,} in {script.seconds:.1f} s)"
