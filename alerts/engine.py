@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 GRACE = MINUTE  # how long a reading may take to arrive before its minute is judged without it
 CHANNELS_AT_ONCE = 200  # channels read back from the database in one go
-SILENCE = MINUTE
+SILENCE = 2 * MINUTE  # without a reading of a channel; and its newest is two periods old
 
 
 class Store(Protocol):
@@ -231,9 +231,10 @@ class Engine:
         for number, alert in self.unresolved.items():
             row = int(np.searchsorted(layout.limit_number, number))
             channel = int(layout.limit_channel[row])
-            allowed = SILENCE + 2 * int(layout.period[channel])
-            silent = now - int(board.received[channel]) > allowed
-            since = int(board.newest[channel]) if silent else None
+            overdue = now - GRACE - 2 * int(layout.period[channel])
+            newest = int(board.newest[channel])
+            silent = board.received[channel] < now - SILENCE and newest < overdue
+            since = newest if silent else None
             if since != alert.silent_since and not board.cold[channel]:
                 changed.append(replace(alert, silent_since=since))
         for alert in changed:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from alerts.core.records import Alert, Entry
+from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from asyncpg import Connection, Record
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _WRITE = """
 insert into alerts (id, "limit", limit_version, state, severity, worst, opened_at, resolved_at,
@@ -38,18 +37,12 @@ from alerts
 """
 
 
-def instant(microseconds: int | None) -> datetime | None:
-    """Return microseconds since 1970 as the aware datetime that the driver takes."""
-    if microseconds is None:
-        return None
-    return _EPOCH + timedelta(microseconds=int(microseconds))
+def _instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else from_micros(microseconds)
 
 
-def microseconds(moment: datetime | None) -> int | None:
-    """Return an aware datetime as microseconds since 1970."""
-    if moment is None:
-        return None
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+def _micros(instant: datetime | None) -> int | None:
+    return None if instant is None else to_micros(instant)
 
 
 async def write_alerts(conn: Connection, alerts: Sequence[Alert]) -> None:
@@ -69,13 +62,13 @@ def _parameters(alert: Alert) -> tuple[Any, ...]:
         alert.state,
         alert.severity,
         alert.worst,
-        instant(alert.opened_at),
-        instant(alert.resolved_at),
+        from_micros(alert.opened_at),
+        _instant(alert.resolved_at),
         alert.peak,
-        instant(alert.peak_at),
+        from_micros(alert.peak_at),
         alert.value,
-        instant(alert.changed_at),
-        instant(alert.silent_since),
+        from_micros(alert.changed_at),
+        _instant(alert.silent_since),
         alert.late,
         alert.replaced_by,
     )
@@ -86,7 +79,7 @@ async def write_history(conn: Connection, entries: Sequence[Entry]) -> None:
     await conn.executemany(
         _HISTORY,
         [
-            (e.alert, instant(e.at), e.change, e.state, e.severity, e.value, e.evidence)
+            (e.alert, from_micros(e.at), e.change, e.state, e.severity, e.value, e.evidence)
             for e in entries
         ],
     )
@@ -114,7 +107,7 @@ async def read_alerts_since(conn: Connection, limits: Sequence[int], since: int)
         f"""{_READ} where "limit" = any($1::int[]) and state <> 'withdrawn'
             and (resolved_at is null or resolved_at >= $2) order by opened_at, id""",
         list(limits),
-        instant(since),
+        from_micros(since),
     )
     return [_alert(row) for row in rows]
 
@@ -127,13 +120,13 @@ def _alert(row: Record) -> Alert:
         state=row["state"],
         severity=row["severity"],
         worst=row["worst"],
-        opened_at=microseconds(row["opened_at"]) or 0,
-        resolved_at=microseconds(row["resolved_at"]),
+        opened_at=to_micros(row["opened_at"]),
+        resolved_at=_micros(row["resolved_at"]),
         peak=row["peak"],
-        peak_at=microseconds(row["peak_at"]) or 0,
+        peak_at=to_micros(row["peak_at"]),
         value=row["value"],
-        changed_at=microseconds(row["changed_at"]) or 0,
-        silent_since=microseconds(row["silent_since"]),
+        changed_at=to_micros(row["changed_at"]),
+        silent_since=_micros(row["silent_since"]),
         late=row["late"],
         replaced_by=row["replaced_by"],
     )

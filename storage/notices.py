@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.alerts import instant, microseconds
 from storage.pool import unavailable
+from storage.times import from_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ async def insert_notices(conn: Connection, notices: Sequence[NewNotice]) -> None
         schema_name="ams",
         columns=_COLUMNS,
         records=[
-            (n.id, n.alert, n.recipient, n.type, n.body, instant(n.created_at)) for n in notices
+            (n.id, n.alert, n.recipient, n.type, n.body, from_micros(n.created_at)) for n in notices
         ],
     )
 
@@ -103,11 +103,12 @@ async def waiting_heads(
     or when there are more than ``limit``. ``delays`` are the seconds to wait after the first,
     second, … failure; the last one repeats. Raises Unavailable.
     """
-    arguments = (recipient, instant(now), list(delays))
+    arguments = (recipient, from_micros(now), list(delays))
     async with unavailable("read waiting notices"):
         rows = await conn.fetch(_HEADS, *arguments, limit)
         later = None if len(rows) == limit else await conn.fetchval(_LATER, *arguments)
-    return [WaitingNotice(**row) for row in rows], microseconds(later)
+    due = [WaitingNotice(**row) for row in rows]
+    return due, None if later is None else to_micros(later)
 
 
 async def record_attempt(
@@ -115,13 +116,13 @@ async def record_attempt(
 ) -> None:
     """Record what came of sending a notice. Raises Unavailable."""
     async with unavailable("record an attempt to deliver"):
-        await conn.execute(_DELIVERED if delivered else _FAILED, number, instant(at), outcome)
+        await conn.execute(_DELIVERED if delivered else _FAILED, number, from_micros(at), outcome)
 
 
 async def expire(conn: Connection | Pool, before: int) -> int:
     """Give up what has waited since before ``before``; return how many. Raises Unavailable."""
     async with unavailable("expire notices"):
-        done = await conn.execute(_EXPIRE, instant(before))
+        done = await conn.execute(_EXPIRE, from_micros(before))
     return int(done.split()[-1])
 
 

@@ -7,7 +7,7 @@ where a block holds no valid reading.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -34,9 +34,43 @@ class Readings:
     fresh: NDArray[np.bool_]
 
 
+class _Rows:
+    """Parallel arrays, by the names and types of ``DTYPES``."""
+
+    __slots__ = ()
+    DTYPES: ClassVar[dict[str, Any]]
+    start: NDArray[np.int64]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of all parts, in their order."""
+        return cls(
+            *(
+                np.concatenate([np.zeros(0, dtype), *(getattr(part, name) for part in parts)])
+                for name, dtype in cls.DTYPES.items()
+            )
+        )
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.start)
+
+
 @dataclass(frozen=True, slots=True)
-class BlockRows:
+class BlockRows(_Rows):
     """Means of blocks [start, finish); parallel arrays. ``count`` is slots, ``samples`` values."""
+
+    DTYPES: ClassVar[dict[str, Any]] = {
+        "channel": np.int32,
+        "window": np.int64,
+        "start": np.int64,
+        "finish": np.int64,
+        "mean": np.float64,
+        "total": np.float64,
+        "samples": np.int32,
+        "count": np.int32,
+        "expected": np.int32,
+    }
 
     channel: NDArray[np.int32]
     window: NDArray[np.int64]
@@ -48,37 +82,21 @@ class BlockRows:
     count: NDArray[np.int32]
     expected: NDArray[np.int32]
 
-    @classmethod
-    def joined(cls, parts: Sequence[BlockRows]) -> BlockRows:
-        """Return the rows of all parts, in their order."""
-        return cls(
-            *(
-                np.concatenate([np.zeros(0, dtype), *(getattr(p, name) for p in parts)])
-                for name, dtype in _BLOCK_DTYPES.items()
-            )
-        )
-
-    def __len__(self) -> int:
-        """Return how many blocks there are."""
-        return len(self.start)
-
-
-_BLOCK_DTYPES: dict[str, Any] = {
-    "channel": np.int32,
-    "window": np.int64,
-    "start": np.int64,
-    "finish": np.int64,
-    "mean": np.float64,
-    "total": np.float64,
-    "samples": np.int32,
-    "count": np.int32,
-    "expected": np.int32,
-}
-
 
 @dataclass(frozen=True, slots=True)
-class JudgementRows:
+class JudgementRows(_Rows):
     """Judgements of blocks by limit versions; parallel arrays. ``state`` is a ``Judgement``."""
+
+    DTYPES: ClassVar[dict[str, Any]] = {
+        "limit": np.int32,
+        "version": np.int32,
+        "start": np.int64,
+        "finish": np.int64,
+        "mean": np.float64,
+        "count": np.int32,
+        "expected": np.int32,
+        "state": np.int16,
+    }
 
     limit: NDArray[np.int32]
     version: NDArray[np.int32]
@@ -88,32 +106,6 @@ class JudgementRows:
     count: NDArray[np.int32]
     expected: NDArray[np.int32]
     state: NDArray[np.int16]
-
-    @classmethod
-    def joined(cls, parts: Sequence[JudgementRows]) -> JudgementRows:
-        """Return the rows of all parts, in their order."""
-        return cls(
-            *(
-                np.concatenate([np.zeros(0, dtype), *(getattr(p, name) for p in parts)])
-                for name, dtype in _JUDGEMENT_DTYPES.items()
-            )
-        )
-
-    def __len__(self) -> int:
-        """Return how many judgements there are."""
-        return len(self.start)
-
-
-_JUDGEMENT_DTYPES: dict[str, Any] = {
-    "limit": np.int32,
-    "version": np.int32,
-    "start": np.int64,
-    "finish": np.int64,
-    "mean": np.float64,
-    "count": np.int32,
-    "expected": np.int32,
-    "state": np.int16,
-}
 
 
 @dataclass(frozen=True, slots=True)

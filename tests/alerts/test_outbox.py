@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from storage import notices
-from storage.alerts import instant
 from storage.notices import (
     count_waiting,
     expire,
@@ -16,6 +15,7 @@ from storage.notices import (
     record_attempt,
     waiting_heads,
 )
+from storage.times import from_micros
 from tests.alerts.outbox import DAY, SECOND, make_alert, notice, now
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def test_years_of_delivered_notices_are_not_read_to_find_the_waiting(
 
 
 def instant_now() -> Any:
-    return instant(now())
+    return from_micros(now())
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
