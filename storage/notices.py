@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.pool import unavailable
-from storage.times import from_micros
+from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
