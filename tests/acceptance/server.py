@@ -25,14 +25,16 @@ PATIENCE = 90.0  # seconds that a busy machine may take for anything
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AMS_")}
 
 
-async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
+async def until(
+    condition: Callable[[], Awaitable[object]], what: str, patience: float = PATIENCE
+) -> None:
     """Wait until the condition holds; say ``what`` was waited for when it never does."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while not await condition():  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        raise AssertionError(f"waited {PATIENCE:g} s in vain: {what}") from None
+        raise AssertionError(f"waited {patience:g} s in vain: {what}") from None
 
 
 @dataclass(frozen=True)

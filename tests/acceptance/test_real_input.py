@@ -81,7 +81,8 @@ async def test_recorded_years(here: Path, broker_options: dict[str, str]) -> Non
         audit = await server.command(
             "replay", "--start", "2016-12-01T00:00:00Z", "--end", "2025-12-01T00:00:00Z"
         )
-        assert (audit.code, audit.all.strip()) == (0, "no difference from what is stored")
+        assert audit.code == 0, audit.all[:4000]
+        assert audit.all.strip() == "no difference from what is stored"
 
 
 async def committed(api: Api, messages: int) -> None:
