@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ingest.settings import Settings
 
+SETTLED = 5.0  # seconds after which a running server has written what it had judged
 PATIENCE = 30.0  # seconds that a running server may take for a retry
 
 
@@ -118,7 +119,17 @@ async def replay_history(settings: Settings, start: datetime, end: datetime) -> 
     """Recompute history and print each difference; return how many there are."""
     console = Console()
     async with database(settings) as conn:
-        differences = await replay(conn, start, end, settings.reporting_zone, console)
+
+        async def look() -> list[str]:
+            async with conn.transaction(isolation="repeatable_read"):
+                return await replay(conn, start, end, settings.reporting_zone, console)
+
+        differences = await look()
+        if differences and await server_runs(conn):
+            # What it is judging just now is not all written yet: a difference is one that stays.
+            await asyncio.sleep(SETTLED)
+            stays = set(await look())
+            differences = [line for line in differences if line in stays]
     for line in differences:
         console.print(line, highlight=False, soft_wrap=True)
     console.print(
