@@ -110,6 +110,7 @@ class MemoryStore:
             self.judged = batch
 
     async def touch_alerts(self, alerts: Sequence[Alert]) -> None:
+        assert all(alert.peak_at >= alert.opened_at for alert in alerts)
         self.alerts |= {alert.id: alert for alert in alerts}
 
     async def read_series(
