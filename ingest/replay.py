@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from alerts.core.vocabulary import DAY, HOUR, MINUTE, Judgement
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER, Judgement
 from alerts.recompute import Task, readings_needed_from, recompute
-from alerts.track import Series, iso
+from alerts.track import LONG_STEP, Series, iso
 from ingest.judge import layout_of
 from ingest.link import wall_clock
 from storage.alerts import read_alerts_since
 from storage.followers import load_newest
 from storage.judging import (
-    last_receipt,
     read_judgements,
     read_progress,
     read_series,
@@ -38,19 +37,20 @@ if TYPE_CHECKING:
     from alerts.layout import Layout
     from alerts.recompute import Recomputed
 
-GRACE = MINUTE + 5_000_000  # microseconds after which the clock has judged what readings did not
+# What differs, by what it concerns: ("judgement", limit, start) or ("alert", limit, opened_at).
+Lines = dict[tuple[str, int, int], str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Audit:
-    """What is audited: [start, end), readings of batches up to ``batch``, judged until ``now``."""
+    """What is audited: [start, end), readings of batches up to ``batch``, as of ``now``."""
 
     conn: asyncpg.Connection
     layout: Layout
     start: int
     end: int
     batch: int
-    now: int | None
+    now: int
 
 
 async def replay(
@@ -72,14 +72,13 @@ async def replay(
     if kept is not None and kept > begin:
         begin = kept + 2 * DAY  # the first day's windows reach back into what was dropped
         console.print(f"readings before {iso(kept)} were dropped: recomputed from {iso(begin)} on")
-    received = await last_receipt(conn) or now
     audit = _Audit(
         conn,
         layout,
         begin,
         to_micros(end),
         await read_progress(conn, "alerts"),
-        now if now - received > GRACE else None,
+        now,
     )
     newest = await load_newest(conn, layout.channels)
     channels = np.unique(layout.limit_channel[newest[layout.limit_channel] >= begin])
@@ -95,39 +94,51 @@ async def replay(
 
 
 async def _differences(audit: _Audit, channel: int, newest: int, name: str) -> list[str]:
+    """Return what differs from both of what may be: judged by readings only, or by the clock too.
+
+    How far the clock has come nobody wrote down; it may have been stopped with the server.
+    """
     layout = audit.layout
     _, rows = layout.limits_by_channel.of_channels(np.array([channel], np.int32))
     limits = layout.limits_of(rows)
     numbers = layout.limit_number[rows].tolist()
-    until = newest // MINUTE * MINUTE
-    if audit.now is not None:
-        horizon = (newest + int(layout.longest[channel])) // MINUTE * MINUTE
-        until = max(until, min((audit.now - MINUTE) // MINUTE * MINUTE, horizon))
-    task = Task(
-        channel,
-        int(layout.period[channel]),
-        layout.zones[layout.zone[channel]],
-        audit.start,
-        audit.end,
-        audit.start,
-        until,
-    )
+    by_readings, by_clock = _judged_until(audit, channel, newest, limits)
     known: dict[int, list[Alert]] = {}
     for alert in await read_alerts_since(audit.conn, numbers, audit.start):
         known.setdefault(alert.limit, []).append(alert)
+    task = _task(audit, channel, by_readings)
     start = readings_needed_from(task, limits, known)
-    stored = await read_series(audit.conn, [channel], start, until + HOUR, audit.batch)
+    stored = await read_series(audit.conn, [channel], start, by_clock + HOUR, audit.batch)
     series = Series(stored["time"].copy(), stored["value"].copy(), stored["valid"] == 1)
-    result = recompute(task, limits, known, series, start)
     judged = await read_judgements(audit.conn, numbers, audit.start, audit.end)
-    return [
-        *_judgement_differences(audit, name, result.judgements, judged, limits),
-        *(
-            line
-            for number in numbers
-            for line in _alert_differences(audit, name, known.get(number, ()), result, number)
-        ),
-    ]
+
+    def compared(until: int) -> Lines:
+        result = recompute(_task(audit, channel, until), limits, known, series, start)
+        lines = _judgement_differences(audit, name, result.judgements, judged, limits)
+        for number in numbers:
+            lines |= _alert_differences(audit, name, known.get(number, ()), result, number)
+        return lines
+
+    lines = compared(by_readings)
+    if lines and by_clock > by_readings:
+        lines = {key: line for key, line in compared(by_clock).items() if key in lines}
+    return list(lines.values())
+
+
+def _task(audit: _Audit, channel: int, until: int) -> Task:
+    layout = audit.layout
+    zone, period = layout.zones[layout.zone[channel]], int(layout.period[channel])
+    return Task(channel, period, zone, audit.start, audit.end, audit.start, until)
+
+
+def _judged_until(audit: _Audit, channel: int, newest: int, limits: Limits) -> tuple[int, int]:
+    """Return the last M that a channel's readings had judged, and the last of the clock's."""
+    by_readings = newest // MINUTE * MINUTE
+    clock = (audit.now - MINUTE) // MINUTE * MINUTE
+    # A limit that ended resolves its alert, however long after the last reading.
+    ended = int(limits.valid_until.max(where=limits.valid_until < clock, initial=NEVER))
+    horizon = max(newest + int(audit.layout.longest[channel]), ended + LONG_STEP)
+    return by_readings, max(by_readings, min(clock, horizon // MINUTE * MINUTE))
 
 
 def _judgement_differences(
@@ -136,7 +147,7 @@ def _judgement_differences(
     computed: JudgementRows,
     stored: np.ndarray,
     limits: Limits,
-) -> list[str]:
+) -> Lines:
     windows = dict(zip(limits.limit.tolist(), limits.window.tolist(), strict=True))
     here = (computed.start >= audit.start) & (computed.start < audit.end)
     columns = ("limit", "start", "version", "mean", "count", "expected", "state")
@@ -148,7 +159,7 @@ def _judgement_differences(
         (row[0], row[1]): row[2:]
         for row in zip(*(stored[c].tolist() for c in columns), strict=True)
     }
-    lines = []
+    lines: Lines = {}
     for key in sorted({*new, *old}):
         was, now = old.get(key), new.get(key)
         if repr(was) == repr(now) or (was is None and now is not None and now[2] == 0):
@@ -156,7 +167,9 @@ def _judgement_differences(
         if now is None and was is not None and was[2] == 0:
             continue  # emptied by a revision: the same as if it were not there
         place = f"{name} {windows[key[0]] // MINUTE} min from {iso(key[1])}"
-        lines.append(f"judgement {place}: stored {_judgement(was)}, recomputed {_judgement(now)}")
+        lines["judgement", *key] = (
+            f"judgement {place}: stored {_judgement(was)}, recomputed {_judgement(now)}"
+        )
     return lines
 
 
@@ -169,7 +182,7 @@ def _judgement(row: tuple[int, float, int, int, int] | None) -> str:
 
 def _alert_differences(
     audit: _Audit, name: str, known: Sequence[Alert], result: Recomputed, limit: int
-) -> list[str]:
+) -> Lines:
     old = {
         a.opened_at: (a.resolved_at, a.severity, a.worst, a.peak, a.peak_at)
         for a in known
@@ -180,12 +193,12 @@ def _alert_differences(
         for e in result.courses[limit].episodes
         if e.confirmed and audit.start <= e.opened_at < audit.end
     }
-    return [
-        f"alert {name} opened {iso(opened)}: stored {_alert(old.get(opened))}, "
-        f"recomputed {_alert(new.get(opened))}"
+    return {
+        ("alert", limit, opened): f"alert {name} opened {iso(opened)}: "
+        f"stored {_alert(old.get(opened))}, recomputed {_alert(new.get(opened))}"
         for opened in sorted({*old, *new})
         if old.get(opened) != new.get(opened)
-    ]
+    }
 
 
 def _alert(course: tuple[int | None, str, str, float, int] | None) -> str:

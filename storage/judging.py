@@ -147,9 +147,3 @@ async def readings_kept_from(conn: asyncpg.Connection) -> int | None:
     """Return the time (µs) before which raw readings were dropped, None where none were."""
     moment = await conn.fetchval("select readings_from from installation")
     return None if moment is None else to_micros(moment)
-
-
-async def last_receipt(conn: asyncpg.Connection) -> int | None:
-    """Return when the last batch was received (µs), None before the first."""
-    moment = await conn.fetchval("select max(received_at) from batches")
-    return None if moment is None else to_micros(moment)
