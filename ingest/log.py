@@ -27,3 +27,5 @@ def configure_logging() -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # A database that is away is told by whoever waits for it, in one line and not in a traceback.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
