@@ -6,12 +6,15 @@ Seen from outside only: raw messages in, the API's answers and signed notices ou
 from __future__ import annotations
 
 import base64
+import json
 import socket
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from storage.embedded import EmbeddedPostgres
 from tests.acceptance import plants
 from tests.acceptance.api import Api, Item, instant
 from tests.acceptance.publishing import Plant, minutes, plant, retained, rfc3339, sample
@@ -172,6 +175,57 @@ async def test_what_is_set_aside_whole(where: Where, start: datetime) -> None:
     }
     assert ledger[None]["messages"]["quarantined"] == 2
     assert not await api.items("readings")
+
+
+async def test_the_largest_message_is_taken(where: Where, start: datetime) -> None:
+    """4 MiB and 10,000 samples pass every broker; one sample more is set aside whole."""
+    server, api, _ = where
+    first = start - timedelta(minutes=10_000)
+    samples = minutes(first, [QUIET] * 10_000)
+    whole = json.dumps({"boot": "b1", "seq": 0, "samples": samples}).encode()
+    more = [*samples, *minutes(start, [QUIET])]
+    async with plant(server.mqtt) as unit:
+        await unit.raw(whole.ljust(4 * 1024 * 1024))
+        await counted(api, stored=10_000)
+        await unit.raw(json.dumps({"boot": "b1", "seq": 1, "samples": more}).encode())
+
+        async def set_aside() -> bool:
+            return [one["reason"] for one in await api.items("quarantine")] == ["not_schema"]
+
+        await until(set_aside, "a message of 10,001 samples to be set aside")
+
+
+async def test_the_database_goes_away_and_comes_back(
+    here: Path, broker_options: dict[str, str], start: datetime
+) -> None:
+    """The broker keeps what cannot be stored, readiness says why; then nothing is missing."""
+    registry = plants.write(here, plants.registry())
+    sent = minutes(start, [QUIET] * 40)
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(AsyncExitStack())
+        url = await postgres.enter_async_context(EmbeddedPostgres(here / "pg"))
+        server = await stack.enter_async_context(
+            serving(here, registry=registry, database=url, **broker_options)
+        )
+        api = await stack.enter_async_context(server.api())
+        unit = await stack.enter_async_context(plant(server.mqtt))
+        for one in sent[:20]:
+            await unit.send(one)
+        await counted(api, stored=20)
+        await postgres.aclose()
+
+        async def not_ready() -> bool:
+            return await api.status("/readyz") == 503
+
+        for one in sent[20:]:
+            await unit.send(one)
+        await until(not_ready, "readiness to end")
+        assert await api.status("/healthz") == 200
+        await stack.enter_async_context(EmbeddedPostgres(here / "pg"))
+        await counted(api, stored=40)
+        entry = (await api.ledger())["ams-1"]
+        assert entry["messages"]["received"] == entry["messages"]["stored"] == 40
+        await server.stop()
 
 
 async def test_an_alert_from_its_opening_to_its_end(where: Where, start: datetime) -> None:

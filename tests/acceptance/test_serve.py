@@ -48,6 +48,62 @@ async def test_it_says_where_it_is_and_takes_that_back_when_it_stops(here: Path)
         assert not left, "nothing half written stays"
 
 
+METRICS = [
+    "ams_messages_total",
+    "ams_readings_total",
+    "ams_commit_seconds_bucket",
+    "ams_batch_readings_bucket",
+    "ams_unacked_messages",
+    "ams_oldest_unacked_seconds",
+    "ams_event_lag_seconds_bucket",
+    "ams_evaluation_seconds_bucket",
+    "ams_channels",
+    "ams_alerts",
+    "ams_notices_total",
+    "ams_notices_waiting",
+    "ams_quarantine_items",
+    "ams_disk_free_bytes",
+    "ams_database_up",
+    "ams_broker_up",
+    "ams_build_info",
+]
+
+
+async def test_metrics_are_there_from_the_start_and_count_as_the_ledger(here: Path) -> None:
+    """Section 7: every name before anything happened, then the outcomes."""
+    async with (
+        serving(here, registry=plants.write(here, plants.registry())) as server,
+        server.api() as api,
+    ):
+
+        async def metrics() -> dict[str, float]:
+            async with api.session.get("/metrics") as answer:
+                lines = (await answer.text()).splitlines()
+            pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+            return {name: float(value) for name, value in pairs}
+
+        names = {name.partition("{")[0] for name in await metrics()}
+        assert names >= set(METRICS)
+        async with plant(server.mqtt) as unit:
+            good = await unit.send(sample(RECENT, {"so2": 1.0, "nox": 2.0}))
+            await unit.raw(good)
+            await unit.raw(b"no")
+
+        async def three() -> bool:
+            return await api.received() == 3
+
+        await until(three, "three messages")
+        found = await metrics()
+        for outcome in ("stored", "duplicate", "quarantined"):
+            assert found[f'ams_messages_total{{outcome="{outcome}"}}'] == 1
+        assert found['ams_readings_total{outcome="stored"}'] == 2
+        assert (found["ams_database_up"], found["ams_broker_up"], found["ams_channels"]) == (
+            1,
+            1,
+            2,
+        )
+
+
 async def test_a_ready_file_of_a_killed_server_goes_at_the_next_start(here: Path) -> None:
     """Nobody takes the old URLs for the new server's."""
     server = AmsServer(here)
