@@ -30,6 +30,9 @@ from tests.oracles import (
     nine_digits,
 )
 
+# alerts by (channel, window)
+Histories = dict[tuple[str, str], list[Alert]]
+
 UCI_START = pd.Timestamp("2022-01-01T00:00:00Z")
 UCI_COLUMNS = ("CO", "NOX", "AT", "TIT", "TAT", "TEY")
 UCI_ROWS = 29_349
@@ -194,14 +197,12 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(["channel", "window", "start"], ignore_index=True)
 
 
-@cache
-def histories_of(enterprise: str) -> dict[tuple[str, str], list[Alert]]:
-    """The alerts of an enterprise's limits by (channel, window), worked out once."""
-    return _histories({"gas-turbine": uci, "idaho": epa}[enterprise]())
+def histories() -> Histories:
+    """The alerts of every limit, as the slow twin has them."""
+    return {**_histories(uci()), **_histories(epa())}
 
 
-def _histories(recorded: Recorded) -> dict[tuple[str, str], list[Alert]]:
-    """The alerts of each limit as the slow twin has them."""
+def _histories(recorded: Recorded) -> Histories:
     found = {}
     for (key, window), value in recorded.limits.items():
         for path in recorded.channels(key):

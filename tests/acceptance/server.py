@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 BIN = Path(sys.executable).parent
-PATIENCE = 90.0  # seconds that a busy machine may take for anything
+PATIENCE = 120.0  # seconds that a busy machine may take for anything
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AMS_")}
 
 

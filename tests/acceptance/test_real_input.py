@@ -17,12 +17,14 @@ import pytest
 from tests.acceptance import recorded
 from tests.acceptance.api import Api, instant
 from tests.acceptance.server import AmsServer, run, serving, until
+from tests.oracles import HOUR, MINUTE, Limit, Reading, alert_history
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.acceptance.recorded import Recorded
+    from tests.acceptance.recorded import Histories, Recorded
+    from tests.fixtures.brokers import Broker
     from tests.oracles import Alert
 
 UCI_SAMPLES, EPA_SAMPLES = 24, 168  # a message
@@ -47,19 +49,49 @@ async def simulate(words: Sequence[str | Path]) -> None:
     assert said.code == 0, said.all
 
 
-@pytest.mark.timeout(600)
-async def test_recorded_years(here: Path, broker_options: dict[str, str]) -> None:
-    """Stored value by value, judged as the files say, audited, and known again when sent again."""
+@pytest.mark.timeout(900)
+async def test_recorded_years_on_both_brokers(here: Path, mosquitto: Broker) -> None:
+    """Stored value by value, judged as the files say, audited, and known again when sent again.
+
+    Both at once: most of the time goes by in waiting for the clock to judge the last windows.
+    """
     registry = here / "registry"
     registry.mkdir()
-    uci, epa = recorded.uci(), recorded.epa()
     await simulate([*uci_words(), "--registry-out", registry / "uci.yaml"])
     await simulate([*epa_words(), "--registry-out", registry / "epa.yaml"])
+    async with asyncio.TaskGroup() as group:
+        twin = group.create_task(asyncio.to_thread(recorded.histories))
+        for name, options in (("embedded", {}), ("mosquitto", {"broker": mosquitto.url})):
+            directory = here / name
+            directory.mkdir()
+            group.create_task(recorded_years(directory, registry, twin, options))
+
+
+def test_the_short_way_through_hourly_limits_is_the_twins() -> None:
+    """recorded.hourly_history skips evaluations that change nothing: seen on six weeks."""
+    rows = recorded.uci().readings
+    rows = rows[rows["channel"].str.endswith("/nox")][4000:5000]
+    readings = [
+        Reading(time.value // 1000, value)
+        for time, value in zip(rows["time"], rows["value"], strict=True)
+    ]
+    end = readings[-1].time + HOUR
+    limit = Limit(75.0, HOUR, HOUR, valid_until=end)
+    until = end + 2 * MINUTE
+    short = recorded.hourly_history(readings, limit, until)
+    assert len(short) > 20
+    assert short == alert_history(readings, limit, until)
+
+
+async def recorded_years(
+    here: Path, registry: Path, twin: asyncio.Task[Histories], broker: dict[str, str]
+) -> None:
+    uci, epa = recorded.uci(), recorded.epa()
     options: dict[str, str | Path] = {
         "registry": registry,
         "accept_from": "2000-01-01T00:00:00Z",
         "retention": "100000",
-        **broker_options,
+        **broker,
     }
     async with serving(here, **options) as server, server.api() as api:
         to_broker = ("--broker", server.mqtt)
@@ -75,7 +107,7 @@ async def test_recorded_years(here: Path, broker_options: dict[str, str]) -> Non
         await server.all_judged()
         for one in (uci, epa):
             await assert_readings(server, one)
-            await assert_alerts(api, one)
+            await assert_alerts(api, one.enterprise, await twin)
             await assert_judgements(api, one)
         assert first.keys() <= {alert["id"] for alert in await api.alerts()}, "ids are kept"
         audit = await server.command(
@@ -183,14 +215,14 @@ def compare(found: pd.DataFrame, expected: pd.DataFrame) -> None:
         assert not different.any(), f"{name}\n{found[different]}\n{expected[different]}"
 
 
-async def assert_alerts(api: Api, one: Recorded) -> None:
+async def assert_alerts(api: Api, enterprise: str, histories: Histories) -> None:
     """The alerts are the slow twin's, the last ones once the clock has judged their ends."""
-    expected = await asyncio.to_thread(recorded.histories_of, one.enterprise)
+    expected = {limit: a for limit, a in histories.items() if limit[0].startswith(enterprise)}
     assert any(expected.values())
 
     async def alerts() -> dict[tuple[str, str], list[tuple[Any, ...]]]:
         found: dict[tuple[str, str], list[tuple[Any, ...]]] = {limit: [] for limit in expected}
-        for item in await api.alerts(enterprise=one.enterprise):
+        for item in await api.alerts(enterprise=enterprise):
             assert item["state"] in {"open", "resolved"}, item
             found[path(item), item["window"]].append(shown_course(item))
         return found
@@ -201,7 +233,7 @@ async def assert_alerts(api: Api, one: Recorded) -> None:
         found = await alerts()
         return all(found[limit][-1:] == wanted[limit][-1:] for limit in wanted)
 
-    await until(ended, f"the last alerts of {one.enterprise} to end")
+    await until(ended, f"the last alerts of {enterprise} to end")
     found = await alerts()
     for limit, courses in wanted.items():
         assert found[limit] == courses, limit
