@@ -44,10 +44,14 @@ class Recipient:
                 seen.setdefault(event["id"], event["type"].removeprefix("kz.ams.alert."))
         return list(seen.values())
 
-    def announced(self) -> Counter[tuple[str, str]]:
-        """How many different notices there were of each alert and kind."""
-        ids = {event["id"]: (event["subject"], event["type"]) for event in self.events}
-        return Counter(ids.values())
+    def announced(self) -> Counter[tuple[str, ...]]:
+        """How many different notices said the same of an alert's course."""
+        told = {event["id"]: event for event in self.events}
+        names = ("opened_at", "resolved_at", "severity", "peak", "peak_at")
+        return Counter(
+            (one["subject"], one["type"], *(str(one["data"][name]) for name in names))
+            for one in told.values()
+        )
 
 
 @asynccontextmanager
