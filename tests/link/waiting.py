@@ -14,8 +14,11 @@ def link_to(broker: Broker, **options: object) -> Link:
     return Link(parse_broker_url(broker.url), "ams-server", **options)  # type: ignore[arg-type]
 
 
+PATIENCE = 90.0  # seconds that a busy machine may take for anything
+
+
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - whatever a test waits for has no event
             await asyncio.sleep(0.01)
 
@@ -23,7 +26,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def take(link: Link, count: int) -> list[Delivery]:
     """Deliveries until they hold so many messages; for a test that expects them soon."""
     deliveries: list[Delivery] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(payloads(deliveries)) < count:
             deliveries.append(await link.receive(10_000, 0.02))
     return deliveries
