@@ -5,18 +5,15 @@ Frames have a row for each reading: ``channel`` (its path), ``time`` (UTC), ``va
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from tests.oracles import (
     DAY,
@@ -29,6 +26,7 @@ from tests.oracles import (
     alert_history,
     nine_digits,
 )
+from tests.simulators.common import data_files
 
 # alerts by (channel, window)
 Histories = dict[tuple[str, str], list[Alert]]
@@ -66,22 +64,12 @@ class Recorded:
         return [path for path in paths if path.endswith(f"/{key}")]
 
 
-def data(folder: str) -> Path:
-    """A folder of the recorded data, which the project does not hold."""
-    place = Path(os.environ.get("AMS_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    if not (place / folder).is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"needs the data {folder} (AMS_TEST_DATA) which is missing")
-        pytest.skip(f"needs the data {folder} (AMS_TEST_DATA) which is missing")
-    return place / folder
+def uci_files() -> list[str]:
+    return data_files("uci_gas_turbine", "gt_*.csv")
 
 
-def uci_files() -> list[Path]:
-    return sorted(data("uci_gas_turbine").glob("gt_*.csv"))
-
-
-def epa_files() -> list[Path]:
-    return sorted(data("epa_cems_idaho_2017").glob("*.zip"))
+def epa_files() -> list[str]:
+    return data_files("epa_cems_idaho_2017", "*.zip")
 
 
 @cache
@@ -125,7 +113,7 @@ def epa() -> Recorded:
     return Recorded("idaho", readings, limits, EPA_ZONE, _permit_ends(rows, EPA_ZONE))
 
 
-def _csv(file: Path) -> pd.DataFrame:
+def _csv(file: str) -> pd.DataFrame:
     with ZipFile(file) as archive:
         (name,) = archive.namelist()
         text = BytesIO(archive.read(name))
