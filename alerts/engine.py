@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 GRACE = MINUTE  # how long a reading may take to arrive before its minute is judged without it
 CHANNELS_AT_ONCE = 200  # channels read back from the database in one go
-SILENCE = 2 * MINUTE  # without a reading of a channel; and its newest is two periods old
 
 
 class Store(Protocol):
@@ -225,6 +224,7 @@ class Engine:
         )
 
     async def _note_silence(self, now: int) -> None:
+        """Say of alerts since when their channels are silent, and when they are no longer."""
         board = self.board
         layout = board.layout
         changed = []
@@ -233,7 +233,7 @@ class Engine:
             channel = int(layout.limit_channel[row])
             overdue = now - GRACE - 2 * int(layout.period[channel])
             newest = int(board.newest[channel])
-            silent = board.received[channel] < now - SILENCE and newest < overdue
+            silent = board.received[channel] < now - GRACE and newest < overdue
             since = newest if silent else None
             if since != alert.silent_since and not board.cold[channel]:
                 changed.append(replace(alert, silent_since=since))

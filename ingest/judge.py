@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import asyncpg
+    from numpy.typing import NDArray
 
     from storage.received import Committed, Received
     from storage.registry import Registry
@@ -117,7 +118,8 @@ async def start_judging(store: JudgingStore, registry: Registry, clock: Callable
         newest = await load_newest(conn, layout.channels)
         unresolved = {alert.limit: alert for alert in await read_unresolved(conn)}
         last = await next_batch(conn) - 1
-        spans = await _spans(conn, newest, now)
+        alerting = np.isin(layout.limit_number, list(unresolved))
+        spans = await _spans(conn, newest, now, layout.limit_channel[alerting])
         judged_version = await read_progress(conn, "registry")
         kept_from = await readings_kept_from(conn)
     known = newest > 0
@@ -138,8 +140,16 @@ async def start_judging(store: JudgingStore, registry: Registry, clock: Callable
     return Judge(engine, store, registry, clock)
 
 
-async def _spans(conn: asyncpg.Connection, newest: np.ndarray, now: int) -> list[Span]:
-    """Return what has to be read into memory: the recent, and what is not judged or not closed."""
+async def _spans(
+    conn: asyncpg.Connection,
+    newest: NDArray[np.int64],
+    now: int,
+    alerting: NDArray[np.int32],
+) -> list[Span]:
+    """Return what has to be read into memory.
+
+    The recent channels, those with an alert, and what is not judged or not closed.
+    """
     channels = np.flatnonzero(newest > 0).astype(np.int32)
     unclosed = dict(await read_unclosed(conn, channels, newest[channels]))
     unjudged = {
@@ -148,7 +158,7 @@ async def _spans(conn: asyncpg.Connection, newest: np.ndarray, now: int) -> list
     }
     recent = channels[newest[channels] >= now - RECENT].tolist()
     spans = []
-    for channel in sorted({*recent, *unclosed, *unjudged}):
+    for channel in sorted({*recent, *alerting.tolist(), *unclosed, *unjudged}):
         row = unjudged.get(channel)
         judged_until = min(int(newest[channel]), unclosed.get(channel, int(newest[channel])))
         if row is None:
