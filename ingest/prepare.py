@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ingest.newest import Newest
     from ingest.sequences import Boot, Sequences
+    from storage.received import Columns
     from storage.registry import Registry, Unit
     from storage.retries import Retry
 
@@ -92,6 +93,11 @@ class Preparer:
         self._last = self._last.grown(size)
         self._watched = watched(registry.channels)
         self._topics = Topics(registry)
+
+    def recall(self, readings: Columns) -> None:
+        """Know these as the last readings of their channels, each channel's ascending in time."""
+        fresh = np.ones(len(readings.time), np.bool_)
+        flag_course(readings, fresh, self.registry.channels, self._watched, self._last)
 
     def decode(self, topics: Sequence[str], payloads: Sequence[bytes], received_at: int) -> Draft:
         """Return the messages as columns; what their boots must be known for comes after."""
