@@ -9,7 +9,7 @@ give the same: alerts and judgements are a function of readings and registry, no
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from alerts.adopt import carry_over, changed_since
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.vocabulary import HOUR, MINUTE, NEVER
 from alerts.journal import Cause, Journal, record_course, record_moves
-from alerts.recompute import Task, readings_needed_from, recompute
+from alerts.recompute import Task
+from alerts.rejudge import recomputed
 from alerts.rounds import rounds, split
-from alerts.track import LONG_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,55 +27,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.board import Board
-    from alerts.core.limits import Limits
     from alerts.core.records import Alert, Readings
     from alerts.layout import Layout
-    from alerts.recompute import Recomputed
-    from alerts.track import Series
+    from alerts.rejudge import Done, Span
+    from alerts.store import Store
 
 GRACE = MINUTE  # how long a reading may take to arrive before its minute is judged without it
 CHANNELS_AT_ONCE = 200  # channels read back from the database in one go
-
-
-class Store(Protocol):
-    """What the engine needs of a database; each call retries until it has succeeded."""
-
-    async def save_alerts(self, journal: Journal, batch: int) -> None:
-        """Store alerts, history and notices in one transaction."""
-
-    async def save_blocks(
-        self, blocks: BlockRows, judgements: JudgementRows, batch: int | None, *, compare: bool
-    ) -> None:
-        """Store block means and judgements, and that every batch up to ``batch`` is judged.
-
-        None: no more batches are than before. ``compare``: some may be stored already, otherwise.
-        """
-
-    async def touch_alerts(self, alerts: Sequence[Alert]) -> None:
-        """Store what changes without a transition: peak, value, silence."""
-
-    async def read_series(
-        self, channels: Sequence[int], start: int, end: int, batch: int
-    ) -> Mapping[int, Series]:
-        """Return readings in [start, end] as the batches up to ``batch`` left them."""
-
-    async def read_alerts(self, limits: Sequence[int], since: int) -> list[Alert]:
-        """Return the limits' alerts that were not over before ``since``, oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What of a channel is to be judged after a start.
-
-    Readings in [``first``, ``last``] are not judged (NEVER: all are), ``late`` ones among them;
-    what ended by ``judged_until`` is.
-    """
-
-    channel: int
-    judged_until: int
-    first: int = NEVER
-    last: int = NEVER
-    late: bool = False
 
 
 @dataclass(slots=True)
@@ -341,35 +299,3 @@ class Engine:
             self.unresolved.pop(number, None)
             if current is not None:
                 self.unresolved[number] = current
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A task, the limits and alerts it was computed with, and the outcome."""
-
-    task: Task
-    limits: Limits
-    known: Mapping[int, Sequence[Alert]]
-    result: Recomputed
-
-
-async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch: int) -> list[Done]:
-    """Compute channels anew from the stored readings and the alerts known of their limits."""
-    if not tasks:
-        return []
-    channels = np.array([task.channel for task in tasks], np.int32)
-    owner, rows = layout.limits_by_channel.of_channels(channels)
-    since = min(min(task.touched_from, task.judged_until) for task in tasks)
-    known: dict[int, list[Alert]] = {}
-    for alert in await store.read_alerts(layout.limit_number[rows].tolist(), since):
-        known.setdefault(alert.limit, []).append(alert)
-    limits = [layout.limits_of(rows[owner == place]) for place in range(len(tasks))]
-    starts = [
-        readings_needed_from(task, own, known) for task, own in zip(tasks, limits, strict=True)
-    ]
-    newest = max(task.until for task in tasks) + 2 * LONG_STEP
-    series = await store.read_series(channels.tolist(), min(starts), newest, batch)
-    return [
-        Done(task, own, known, recompute(task, own, known, series[task.channel], start))
-        for task, own, start in zip(tasks, limits, starts, strict=True)
-    ]

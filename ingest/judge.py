@@ -11,8 +11,9 @@ import structlog
 
 from alerts.board import Board
 from alerts.core.vocabulary import HOUR, NEVER
-from alerts.engine import Engine, Span
+from alerts.engine import Engine
 from alerts.layout import Layout
+from alerts.rejudge import Span
 from ingest.judging import JudgingStore, readings_of
 from ingest.patience import GivenUp
 from storage.alerts import read_unresolved

@@ -12,8 +12,9 @@ from alerts.core.limits import Limits
 from alerts.core.records import Readings
 from alerts.core.rounding import exact_fraction, thresholds
 from alerts.core.vocabulary import MINUTE, NEVER
-from alerts.engine import Engine, Span
+from alerts.engine import Engine
 from alerts.layout import Layout
+from alerts.rejudge import Span
 from alerts.track import Series
 from tests.oracles import OUTSIDE_RANGE
 

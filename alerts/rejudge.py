@@ -1,0 +1,68 @@
+"""Channels computed anew from what the database holds of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.vocabulary import NEVER
+from alerts.recompute import readings_needed_from, recompute
+from alerts.track import LONG_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from alerts.core.limits import Limits
+    from alerts.core.records import Alert
+    from alerts.layout import Layout
+    from alerts.recompute import Recomputed, Task
+    from alerts.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What of a channel is to be judged after a start.
+
+    Readings in [``first``, ``last``] are not judged (NEVER: all are), ``late`` ones among them;
+    what ended by ``judged_until`` is.
+    """
+
+    channel: int
+    judged_until: int
+    first: int = NEVER
+    last: int = NEVER
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A task, the limits and alerts it was computed with, and the outcome."""
+
+    task: Task
+    limits: Limits
+    known: Mapping[int, Sequence[Alert]]
+    result: Recomputed
+
+
+async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch: int) -> list[Done]:
+    """Compute channels anew from the stored readings and the alerts known of their limits."""
+    if not tasks:
+        return []
+    channels = np.array([task.channel for task in tasks], np.int32)
+    owner, rows = layout.limits_by_channel.of_channels(channels)
+    since = min(min(task.touched_from, task.judged_until) for task in tasks)
+    known: dict[int, list[Alert]] = {}
+    for alert in await store.read_alerts(layout.limit_number[rows].tolist(), since):
+        known.setdefault(alert.limit, []).append(alert)
+    limits = [layout.limits_of(rows[owner == place]) for place in range(len(tasks))]
+    starts = [
+        readings_needed_from(task, own, known) for task, own in zip(tasks, limits, strict=True)
+    ]
+    newest = max(task.until for task in tasks) + 2 * LONG_STEP
+    series = await store.read_series(channels.tolist(), min(starts), newest, batch)
+    return [
+        Done(task, own, known, recompute(task, own, known, series[task.channel], start))
+        for task, own, start in zip(tasks, limits, starts, strict=True)
+    ]
