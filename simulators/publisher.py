@@ -103,8 +103,15 @@ class Publisher:
                 await self._connection()
             except aiomqtt.MqttError as error:
                 self._judge(error, give_up)
+            except asyncio.CancelledError:
+                # aiomqtt cancels its own futures when a connection breaks at an awkward moment:
+                # only a cancellation of this very task is one.
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
             else:
-                return
+                if not self._kept:
+                    return
             failures = 0 if self.connections > connections else failures + 1
             delay = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(failures, 10))
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))

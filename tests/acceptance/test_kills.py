@@ -140,18 +140,20 @@ async def test_killed_at_random_the_end_is_that_of_an_undisturbed_run(
 
         server = made(here, "killed", heard.url)
         await server.start()
-        fleet = await asyncio.create_subprocess_exec(
-            BIN / "ams-simulator",
-            *words(seed, "400", server.mqtt),
-            env=ENVIRONMENT,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        with (here / "fleet.log").open("wb") as log:
+            fleet = await asyncio.create_subprocess_exec(
+                BIN / "ams-simulator",
+                *words(seed, "400", server.mqtt),
+                env=ENVIRONMENT,
+                stdout=log,
+                stderr=log,
+            )
         try:
             for _ in range(ROUNDS):
                 await asyncio.sleep(dice.uniform(0.2, 3.0))
                 await kill(server, dice.choice(["server", "postgres", "broker"]))
-            assert await asyncio.wait_for(fleet.wait(), 300) == 0
+            code = await asyncio.wait_for(fleet.wait(), 300)
+            assert code == 0, (here / "fleet.log").read_text()[-3000:]
             await _all_there(server, len(expected["readings"]))
             found = await results(server)
             for name, rows in expected.items():
