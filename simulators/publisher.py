@@ -169,21 +169,32 @@ class Publisher:
                 flying[0][1].result()
                 self._settle(*flying.popleft())
         finally:
-            for _, task in flying:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in flying), return_exceptions=True)
+            # without waiting: a cancellation in the middle of it would forget them
             for parcel, task in reversed(flying):
                 self._settle(parcel, task)
 
     def _settle(self, parcel: Parcel, task: asyncio.Task[None]) -> None:
         """Count a parcel that is acknowledged; keep any other, before those behind it."""
-        if task.cancelled() or task.exception() is not None:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_heard)
+        if not _succeeded(task):
             self._waiting.appendleft(parcel)
             return
         self.counts.acknowledged += not parcel.retain
         self.acknowledged(parcel)
         self._kept -= 1
         self._space.set()
+
+
+def _succeeded(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Take note of how a task ended that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _will(parcel: Parcel | None) -> aiomqtt.Will | None:

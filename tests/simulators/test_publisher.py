@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiomqtt import MqttError
 
 from simulators.broker import parse_broker
 from simulators.errors import BrokerUnreachableError
@@ -131,6 +132,39 @@ async def test_a_full_buffer_makes_whoever_brings_more_wait() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await publisher.put(parcels(1)[0])
+
+
+class BreakingClient:
+    """A connection that fails its first publish and is slow to let go of the others."""
+
+    def __init__(self) -> None:
+        self.failing = asyncio.Event()
+
+    async def publish(self, _topic: str, payload: bytes, **_: object) -> None:
+        if payload.endswith(b"0"):
+            await self.failing.wait()
+            raise MqttError("broken")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_connection_that_breaks_twice_over_forgets_no_message() -> None:
+    # The publish fails, and while that is dealt with the loss of the connection is noticed too.
+    publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{free_port()}"), "unit", Counts())
+    for parcel in parcels(5):
+        await publisher.put(parcel)
+    client = BreakingClient()
+    working = asyncio.create_task(publisher._deliver_parcels(client))  # type: ignore[arg-type]
+    await asyncio.sleep(0.01)
+    client.failing.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait({working})
+    assert list(publisher._waiting) == parcels(5)
+    await asyncio.sleep(0.02)
 
 
 async def test_no_broker_is_said_once_patience_is_over() -> None:
