@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 from tests.fixtures.brokers import Broker
+
+Look = Callable[[bytes], Awaitable[None]]
 
 
 class Wire:
@@ -44,12 +47,22 @@ class Wire:
             writer.transport.abort()
             return
         self._writers += [writer, back]
-        await asyncio.gather(_pass(reader, back), _pass(there, writer))
+        up, down = self.looks()
+        await asyncio.gather(_pass(reader, back, up), _pass(there, writer, down))
+
+    def looks(self) -> tuple[Look, Look]:
+        """What is done with the bytes of a new connection before they go on: up, and down."""
+        return _nothing, _nothing
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _nothing(data: bytes) -> None:
+    """Let it pass."""
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, look: Look) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65_536):
+            await look(data)
             writer.write(data)
             await writer.drain()
     writer.close()
