@@ -13,11 +13,13 @@ FULL = (
     ("path", "--seconds", "30"),
     ("path", "--seconds", "30", "--values", "100", "--units", "200"),
     ("path", "--seconds", "30", "--nats", "--no-script"),
+    ("latency",),
 )
 QUICK = (
     ("decode",),
     ("core", "--channels", "200000"),
     ("path", "--seconds", "5"),
+    ("latency", "--alerts", "30"),
 )
 
 
