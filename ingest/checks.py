@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.flags import range_flags, value_flags
+from alerts.core.flags import range_flags
 from alerts.core.vocabulary import DAY, MINUTE, Flag, Status
 from ingest.careful import BOUND, FUTURE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from alerts.core.flags import Last
     from storage.received import Columns
     from storage.registry import Channels
 
@@ -66,40 +65,6 @@ def flag_values(columns: Columns, channels: Channels, received_at: int | NDArray
         channels.signed[channel],
     )
     columns.flags[columns.time > received_at + CLOCK] |= Flag.CLOCK
-
-
-def watched(channels: Channels) -> NDArray[np.bool_]:
-    """Return by channel number whether being stuck or jumping is looked for at all."""
-    steps = np.isfinite(channels.max_step) & (channels.max_step > 0)
-    found: NDArray[np.bool_] = (channels.stuck_after > 0) | steps
-    return found
-
-
-def flag_course(
-    columns: Columns,
-    fresh: NDArray[np.bool_],
-    channels: Channels,
-    watch: NDArray[np.bool_],
-    last: Last,
-) -> None:
-    """Flag valid readings that are stuck or jump, among those that are the newest of a channel.
-
-    What comes late has no course to be held against: the readings around it went before.
-    """
-    if not watch.any():
-        return
-    valid = (columns.status == Status.VALID) & ~np.isnan(columns.value)
-    rows = np.flatnonzero(fresh & valid & watch[columns.channel])
-    channel = columns.channel[rows]
-    columns.flags[rows] |= value_flags(
-        channel,
-        columns.time[rows],
-        columns.value[rows],
-        last,
-        channels.period[channel],
-        channels.stuck_after[channel],
-        channels.max_step[channel],
-    )
 
 
 def flag_gaps(columns: Columns, gap: NDArray[np.bool_]) -> None:

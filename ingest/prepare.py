@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.flags import Last
-from ingest.checks import flag_course, flag_gaps, watched
+from ingest.checks import flag_gaps
 from ingest.draft import BatchDecoder, Draft
 from ingest.held import Held
 from ingest.topics import Topics
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from ingest.newest import Newest
     from ingest.sequences import Boot, Sequences
-    from storage.received import Columns
     from storage.registry import Registry, Unit
     from storage.retries import Retry
 
@@ -78,7 +76,6 @@ class Preparer:
         self.newest = newest
         self.sequences = sequences
         self._decoder = BatchDecoder(accept_from)
-        self._last = Last.empty(0)
         self.use(registry)
 
     @property
@@ -88,16 +85,8 @@ class Preparer:
 
     def use(self, registry: Registry) -> None:
         """Judge what is prepared from now on by ``registry``."""
-        size = len(registry.channels.active)
-        self.newest.grow(size)
-        self._last = self._last.grown(size)
-        self._watched = watched(registry.channels)
+        self.newest.grow(len(registry.channels.active))
         self._topics = Topics(registry)
-
-    def recall(self, readings: Columns) -> None:
-        """Know these as the last readings of their channels, each channel's ascending in time."""
-        fresh = np.ones(len(readings.time), np.bool_)
-        flag_course(readings, fresh, self.registry.channels, self._watched, self._last)
 
     def decode(self, topics: Sequence[str], payloads: Sequence[bytes], received_at: int) -> Draft:
         """Return the messages as columns; what their boots must be known for comes after."""
@@ -123,7 +112,6 @@ class Preparer:
         columns = draft.readings
         fresh = self.newest.take(columns.channel, columns.time)
         flag_gaps(columns, gap)
-        flag_course(columns, fresh, self.registry.channels, self._watched, self._last)
         received = Received(
             batch=UNNUMBERED,
             received_at=draft.received_at,

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from alerts.core.vocabulary import HOUR
-from ingest.checks import watched
 from ingest.held import MAX_HELD, Held
 from ingest.newest import Newest
 from ingest.prepare import Preparer, Receipt
@@ -17,8 +13,6 @@ from ingest.sequences import MAX_BOOTS, Sequences
 from storage import batches, boots, followers, retries
 from storage.held import load_held
 from storage.pool import unavailable
-from storage.readings import read_readings
-from storage.received import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +24,6 @@ if TYPE_CHECKING:
     from storage.retries import Retry
 
 
-MAX_RECALLED = 20_000  # channels
 _NEVER = 2**52  # microseconds: after every receipt, so that only each unit's latest boot counts
 
 
@@ -49,36 +42,7 @@ async def restore(
         sequences.remember(boot.unit, boot.boot, boot.id, boot.ranges)
     held = Held(await load_held(conn, Reason.IN_THE_FUTURE, MAX_HELD))
     preparer = Preparer(registry, newest, sequences, held=held, accept_from=accept_from)
-    await _recall(conn, preparer)
     return preparer, await batches.next_batch(conn)
-
-
-async def _recall(conn: asyncpg.Connection, preparer: Preparer) -> None:
-    """Hold the first readings after a start against those before it: stuck values, jumps.
-
-    Only of channels that are watched for it, as far back as the longest that a value may stay.
-    Beyond ``MAX_RECALLED`` of them it is left out: the flags inform, and reading back would keep
-    the server from starting.
-    """
-    channels = preparer.registry.channels
-    newest = preparer.newest.saved()[: len(channels.active)]
-    rows = np.flatnonzero(watched(channels) & (newest > 0))
-    if not 0 < len(rows) <= MAX_RECALLED:
-        return
-    last = int(newest[rows].max())
-    back = int(max(channels.stuck_after[rows].max(), channels.period[rows].max())) + HOUR
-    async with unavailable("read back the last values"):
-        found = await read_readings(conn, rows.tolist(), last - back, last + 1)
-    preparer.recall(
-        Columns(
-            message=np.zeros(len(found), np.int32),
-            channel=found["channel"],
-            time=found["time"],
-            value=found["value"],
-            status=found["status"],
-            flags=np.zeros(len(found), np.int16),
-        )
-    )
 
 
 async def latest_receipts(conn: asyncpg.Connection, registry: Registry) -> list[Receipt]:

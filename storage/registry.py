@@ -26,8 +26,6 @@ class Channels:
     range_low: NDArray[np.float64]
     range_high: NDArray[np.float64]
     missing: NDArray[np.float64]
-    stuck_after: NDArray[np.int64]
-    max_step: NDArray[np.float64]
     signed: NDArray[np.bool_]
     zone: NDArray[np.int32]
 

@@ -76,8 +76,6 @@ async def _channels(conn: asyncpg.Connection, at: datetime, zone_of: dict[str, i
         range_low=_scatter(rows, "range_low", np.full(size, -np.inf)),
         range_high=_scatter(rows, "range_high", np.full(size, np.inf)),
         missing=_missing(missing, size),
-        stuck_after=_scatter(rows, "stuck_after", np.zeros(size, np.int64)),
-        max_step=_scatter(rows, "max_step", np.full(size, np.inf)),
         signed=_scatter(rows, "signed", np.zeros(size, np.bool_)),
         zone=_scatter(rows, "zone", np.zeros(size, np.int32)),
     )

@@ -36,7 +36,6 @@ CHANNELS = Query(
     """
     select c.id, v.channel is not null and not v.ended, coalesce(v.period_us, 60000000),
            coalesce(v.range_low, '-Infinity'), coalesce(v.range_high, 'Infinity'),
-           coalesce(v.stuck_after_us, 0), coalesce(v.max_step, 'Infinity'),
            coalesce(v.parameter in ('temperature', 'pressure'), false), coalesce(z.zone, 0)
     from channels c
     left join (select distinct on (channel) * from channel_versions
@@ -45,8 +44,7 @@ CHANNELS = Query(
     """,
     (
         ("id", "i4"), ("active", "?"), ("period", "i8"), ("range_low", "f8"),
-        ("range_high", "f8"), ("stuck_after", "i8"), ("max_step", "f8"), ("signed", "?"),
-        ("zone", "i4"),
+        ("range_high", "f8"), ("signed", "?"), ("zone", "i4"),
     ),
 )  # fmt: skip
 

@@ -1,42 +1,38 @@
-"""Quality flags of values: they inform, and only ``RANGE`` keeps a value out of averages."""
+"""Quality flags of values: they inform, and only ``RANGE`` keeps a value out of averages.
+
+``RANGE`` and ``NEGATIVE`` tell of a value alone and are stored with it. ``STUCK`` and ``JUMP``
+tell of a value among those before it: they are derived whenever readings are read, so that the
+order in which readings arrived decides nothing.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.order import by_row
-from alerts.core.vocabulary import NEVER, Flag
+from alerts.core.vocabulary import HOUR, Flag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(slots=True)
-class Last:
-    """The newest valid reading of each channel, by channel number.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Readings of channels, sorted by channel and time, and what is allowed; parallel arrays.
 
-    ``time`` is int64 microseconds, NEVER where there was none; ``since`` is when the channel first
-    had the ``value`` that it still has.
+    Only readings with status valid and a value, those outside the range too. ``time``, ``period``
+    and ``stuck_after`` (0: not checked) are microseconds; ``max_step`` (NaN, infinite or 0: not
+    checked) is the change allowed in a period.
     """
 
+    channel: NDArray[np.int32]
     time: NDArray[np.int64]
     value: NDArray[np.float64]
-    since: NDArray[np.int64]
-
-    @classmethod
-    def empty(cls, channels: int) -> Self:
-        """Return what is known before any reading."""
-        return cls(np.full(channels, NEVER), np.full(channels, np.nan), np.full(channels, NEVER))
-
-    def grown(self, channels: int) -> Last:
-        """Return the same for more channels."""
-        wider = Last.empty(max(channels, len(self.time)))
-        n = len(self.time)
-        wider.time[:n], wider.value[:n], wider.since[:n] = self.time, self.value, self.since
-        return wider
+    period: NDArray[np.int64]
+    stuck_after: NDArray[np.int64]
+    max_step: NDArray[np.float64]
 
 
 def range_flags(
@@ -54,57 +50,64 @@ def range_flags(
     return _mask(outside, Flag.RANGE) | _mask(negative, Flag.NEGATIVE)
 
 
-def value_flags(  # noqa: PLR0913, PLR0917 - the readings and what their channels allow
-    channel: NDArray[np.int32],
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    last: Last,
-    period: NDArray[np.int64],
-    stuck_after: NDArray[np.int64],
-    max_step: NDArray[np.float64],
-) -> NDArray[np.int16]:
-    """Flag valid readings as STUCK or JUMP by those before them, and bring ``last`` up to date.
+def longest_pause(period: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how far apart (us) readings may lie to be compared; after more, all begins anew."""
+    pause: NDArray[np.int64] = np.maximum(HOUR, 2 * period)
+    return pause
 
-    Parallel arrays, in any order of channels; each channel's readings ascend in time and are newer
-    than its last. ``period``, ``stuck_after`` (0: not checked) and ``max_step`` (NaN, infinite or
-    0: not checked) are by reading. STUCK: unchanged for longer than ``stuck_after``. JUMP: changed
-    by more than ``max_step`` for each period since the reading before, at least one.
+
+def course_flags(course: Course) -> NDArray[np.int16]:
+    """Flag readings as STUCK or JUMP by those before them, across no more than a longest pause.
+
+    STUCK: unchanged for longer than ``stuck_after``. JUMP: changed by more than ``max_step`` for
+    each period since the reading before, at least one. What lies further back than
+    ``stuck_after`` and a longest pause changes no flag.
     """
-    flags = np.zeros(len(channel), np.int16)
-    if not len(channel):
-        return flags
-    order = by_row(channel)
-    row, at, new = channel[order], time[order], value[order]
-    begins = np.diff(row, prepend=row[0] - 1) != 0
-    ends = np.append(begins[1:], True)
-
-    before_at, before = np.roll(at, 1), np.roll(new, 1)
-    before_at[begins], before[begins] = last.time[row[begins]], last.value[row[begins]]
-    since = _since(at, new != before, begins, last.since[row])
-
-    known = before_at != NEVER
-    elapsed = np.where(known, at - np.where(known, before_at, at), 0)
-    may = max_step[order] * np.maximum(1.0, elapsed / period[order])
-    jump = known & (max_step[order] > 0) & (np.abs(new - before) > may)
-    stuck = (stuck_after[order] > 0) & (at - since > stuck_after[order])
-    flags[order] = _mask(stuck, Flag.STUCK) | _mask(jump, Flag.JUMP)
-
-    last.time[row[ends]], last.value[row[ends]] = at[ends], new[ends]
-    last.since[row[ends]] = since[ends]
-    return flags
+    time, value = course.time, course.value
+    elapsed = np.diff(time, prepend=time[:1])
+    change = np.abs(np.diff(value, prepend=value[:1]))
+    may = course.max_step * np.maximum(1.0, elapsed / course.period)
+    jump = _follows(course) & (course.max_step > 0) & (change > may)
+    lasted = time - time[_run(course)]
+    stuck = (course.stuck_after > 0) & (lasted > course.stuck_after)
+    return _mask(stuck, Flag.STUCK) | _mask(jump, Flag.JUMP)
 
 
-def _since(
-    at: NDArray[np.int64],
-    changed: NDArray[np.bool_],
-    begins: NDArray[np.bool_],
-    known_since: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Return since when each reading's value is what it is; readings lie channel by channel."""
-    start = np.where(changed, at, known_since)
-    place = np.where(changed | begins, np.arange(len(at)), 0)
-    since: NDArray[np.int64] = start[np.maximum.accumulate(place)]
-    return since
+def undecided(course: Course, asked: NDArray[np.bool_], low: int) -> NDArray[np.int32]:
+    """Return the channels whose flags may change when readings before ``low`` (us) are added.
+
+    ``course`` holds all readings from ``low`` on up to the last one asked about; only the flags of
+    the readings ``asked`` count. A channel is decided once the value, or a longest pause, before
+    that of its first reading asked about is known, or when it has lasted long enough anyway.
+    """
+    rows = np.flatnonzero(asked)
+    channel, places = np.unique(course.channel[rows], return_index=True)
+    if not len(rows):
+        return channel
+    first = rows[places]
+    oldest = np.searchsorted(course.channel, channel)
+    begun = _run(course)[first] > oldest
+    alone = course.time[oldest] - low >= longest_pause(course.period[oldest])
+    allowed = np.maximum.reduceat(course.stuck_after[rows], places)
+    enough = course.time[first] - course.time[oldest] > allowed
+    found: NDArray[np.int32] = channel[~(begun | alone | enough)]
+    return found
+
+
+def _follows(course: Course) -> NDArray[np.bool_]:
+    """Return which readings are compared with the one before them."""
+    near = np.zeros(len(course.time), np.bool_)
+    near[1:] = np.diff(course.time) <= longest_pause(course.period[1:])
+    near[1:] &= course.channel[1:] == course.channel[:-1]
+    return near
+
+
+def _run(course: Course) -> NDArray[np.int64]:
+    """Return for each reading the place of the first of the unchanged ones that it ends."""
+    same = _follows(course)
+    same[1:] &= course.value[1:] == course.value[:-1]
+    run: NDArray[np.int64] = np.maximum.accumulate(np.where(same, 0, np.arange(len(same))))
+    return run
 
 
 def _mask(where: NDArray[np.bool_], flag: Flag) -> NDArray[np.int16]:

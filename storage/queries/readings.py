@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from alerts.core.vocabulary import Flag
+from storage.queries.course import course_flags_of
 from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, Span, paged, rfc3339
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ with base as (
 
 # A batch that is gone by retention leaves its readings without a time of receipt.
 _NAMED = """
-select s.time, s.channel as number, s.value, s.revision, status_name(s.status) as status,
-       flag_names(s.flags) as flags, c.enterprise, c.source, c.channel, b.received_at
+select s.time, s.channel as number, s.value, s.revision, s.status as code,
+       status_name(s.status) as status, s.flags, c.enterprise, c.source, c.channel, b.received_at
 from shown s join channels c on c.id = s.channel left join batches b on b.id = s.batch
 where $5::int is not null
 order by s.time, s.channel, s.revision
@@ -98,7 +100,8 @@ async def readings(  # noqa: PLR0913 - what may be asked
     """Return readings by time, channel and revision; key: those three.
 
     ``channels`` None means all. ``known_at``: only what was received until then, revisions
-    included, so that the answer is what it would have been at that time.
+    included, so that the answer is what it would have been at that time. Of all revisions of a
+    reading only the current one has the flags stuck and jump.
     """
     extent = await conn.fetchrow(_EXTENT)
     if extent["first"] is None:
@@ -118,7 +121,13 @@ async def readings(  # noqa: PLR0913 - what may be asked
         more = part.limit + 1 - len(rows)
         rows += await conn.fetch(query, start, until, *part.after, channels, bound, more)
         start, step = until, min(2 * step, _LONGEST_STEP)
-    return paged(rows, part.limit, _item, "time", "number", "revision")
+    derived = await course_flags_of(conn, rows, bound)
+    page = paged(rows, part.limit, _item, "time", "number", "revision")
+    masks = [row["flags"] | mask for row, mask in zip(rows, derived, strict=True)]
+    names = {mask: Flag.labels(mask) for mask in set(masks)}
+    for item, mask in zip(page.items, masks, strict=False):  # the row behind the page has no item
+        item["flags"] = names[mask]
+    return page
 
 
 def _item(row: Record) -> Item:
@@ -129,7 +138,7 @@ def _item(row: Record) -> Item:
         "time": rfc3339(row["time"]),
         "value": row["value"],
         "status": row["status"],
-        "flags": row["flags"],
+        "flags": row["flags"],  # names take the mask's place
         "revision": row["revision"],
         "received_at": rfc3339(row["received_at"]),
     }

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.core.flags import Last, range_flags, value_flags
-from alerts.core.vocabulary import HOUR, MINUTE, NEVER, SECOND, Flag
+from alerts.core.flags import Course, course_flags, longest_pause, range_flags, undecided
+from alerts.core.vocabulary import HOUR, MINUTE, SECOND, Flag
+from tests.oracle_flags import Allowed, stuck_and_jumping
+from tests.oracles import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Channel, reading, what is allowed; sorted by channel and time.
+Rows = list[tuple[int, Reading, Allowed]]
 
 
-def flagged(  # noqa: PLR0917 - one channel's readings and rules
-    times: list[int],
-    values: list[float],
-    last: Last | None = None,
+def course(rows: Rows) -> Course:
+    return Course(
+        np.array([channel for channel, _, _ in rows], np.int32),
+        np.array([reading.time for _, reading, _ in rows], np.int64),
+        np.array([reading.value for _, reading, _ in rows], np.float64),
+        np.array([allowed.period for _, _, allowed in rows], np.int64),
+        np.array([allowed.stuck_after for _, _, allowed in rows], np.int64),
+        np.array([allowed.max_step for _, _, allowed in rows], np.float64),
+    )
+
+
+def flagged(
+    times: Sequence[int],
+    values: Sequence[float],
     stuck_after: int = 0,
     max_step: float = math.nan,
     period: int = MINUTE,
 ) -> list[int]:
-    n = len(times)
-    found = value_flags(
-        np.zeros(n, np.int32),
-        np.array(times, np.int64),
-        np.array(values),
-        last or Last.empty(1),
-        np.full(n, period),
-        np.full(n, stuck_after),
-        np.full(n, max_step),
-    )
-    return [int(one) for one in found]
+    """Flags of one channel's readings."""
+    allowed = Allowed(period, stuck_after, max_step)
+    rows = [(0, Reading(*one), allowed) for one in zip(times, values, strict=True)]
+    return [int(mask) for mask in course_flags(course(rows))]
 
 
 def test_outside_the_range_is_flagged_its_ends_are_not() -> None:
@@ -60,14 +72,7 @@ def test_stuck_begins_when_a_value_has_lasted_longer_than_allowed() -> None:
 
 
 def test_stuck_is_not_checked_where_nothing_is_allowed_for() -> None:
-    assert flagged([0, 10 * HOUR], [7.0, 7.0], stuck_after=0) == [0, 0]
-
-
-def test_stuck_goes_on_over_batches() -> None:
-    last = Last.empty(1)
-    assert flagged([0, MINUTE], [7.0, 7.0], last, stuck_after=HOUR) == [0, 0]
-    assert flagged([2 * HOUR], [7.0], last, stuck_after=HOUR) == [Flag.STUCK]
-    assert last.since.tolist() == [0]
+    assert flagged([0, 30 * MINUTE], [7.0, 7.0], stuck_after=0) == [0, 0]
 
 
 def test_a_jump_is_a_change_of_more_than_the_step() -> None:
@@ -94,10 +99,23 @@ def test_jumps_are_not_checked_without_a_step(unchecked: float) -> None:
 
 def test_the_first_reading_of_a_channel_cannot_jump() -> None:
     assert flagged([5 * HOUR], [1e9], max_step=1) == [0]
+    allowed = Allowed(MINUTE, 0, 1.0)
+    rows = [(1, Reading(0, 5.0), allowed), (2, Reading(MINUTE, 1e9), allowed)]
+    assert course_flags(course(rows)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("period", "pause"), [(MINUTE, HOUR), (HOUR, 2 * HOUR)])
+def test_after_the_longest_pause_all_begins_anew(period: int, pause: int) -> None:
+    assert longest_pause(np.array([period])).tolist() == [pause]
+    assert flagged([0, pause], [0.0, 1e9], max_step=1, period=period) == [0, Flag.JUMP]
+    assert flagged([0, pause + 1], [0.0, 1e9], max_step=1, period=period) == [0, 0]
+    assert flagged([0, pause], [7.0, 7.0], stuck_after=MINUTE, period=period) == [0, Flag.STUCK]
+    assert flagged([0, pause + 1], [7.0, 7.0], stuck_after=MINUTE, period=period) == [0, 0]
 
 
 def test_no_readings_have_no_flags() -> None:
     assert flagged([], []) == []
+    assert undecided(course([]), np.zeros(0, np.bool_), 0).tolist() == []
 
 
 # Test vectors of QARTOD's checks as ioos_qc 3.0.0 answers them: a reading a minute, null left out.
@@ -115,55 +133,70 @@ def test_qartod_rate_of_change_of_a_half_a_second() -> None:
     assert np.flatnonzero(found).tolist() == [7, 8, 9, 10]
 
 
-@settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 3), st.integers(1, 90), st.sampled_from([1.0, 1.0, 1.0, 5.0, 9.0])
-        ),
-        max_size=60,
-    ),
-    st.lists(st.integers(0, 60), max_size=4),
+ALLOWED = st.builds(
+    Allowed,
+    st.sampled_from([MINUTE, 40 * MINUTE]),
+    st.sampled_from([0, MINUTE, 2 * HOUR]),
+    st.sampled_from([0.0, 0.2, math.inf, math.nan]),
 )
-def test_channels_mixed_and_batched_are_flagged_as_one_by_one(
-    steps: list[tuple[int, int, float]], cuts: list[int]
+# Steps of time on both sides of the pauses: 1 h where the period is a minute, 80 min where 40.
+STEPS = st.sampled_from([1, MINUTE, 25 * MINUTE, HOUR, HOUR + 1, 80 * MINUTE, 80 * MINUTE + 1])
+
+
+@st.composite
+def courses(draw: st.DrawFn) -> Rows:
+    """Some channels' readings; now and then what a channel allows changes."""
+    rows: Rows = []
+    for channel in range(draw(st.integers(1, 3))):
+        time, allowed = draw(st.integers(0, 3)) * MINUTE, draw(ALLOWED)
+        for _ in range(draw(st.integers(0, 20))):
+            allowed = draw(st.one_of(*[st.just(allowed)] * 4, ALLOWED))
+            value = draw(st.sampled_from([1.0, 1.0, 1.0, 5.0, 9.0]))
+            rows.append((channel, Reading(time, value), allowed))
+            time += draw(STEPS)
+    return rows
+
+
+def twin(rows: Rows) -> list[int]:
+    """The same as the slow twin says it, channel by channel."""
+    masks = {"stuck": Flag.STUCK, "jump": Flag.JUMP}
+    return [
+        sum(masks[name] for name in names)
+        for channel in sorted({channel for channel, _, _ in rows})
+        for names in stuck_and_jumping(row[1:] for row in rows if row[0] == channel)
+    ]
+
+
+@settings(deadline=None)
+@given(courses())
+def test_channels_are_flagged_as_one_by_one(rows: Rows) -> None:
+    assert course_flags(course(rows)).tolist() == twin(rows)
+
+
+@settings(deadline=None)
+@given(courses(), st.integers(0, 20 * 81 * MINUTE))
+def test_what_lies_further_back_than_the_look_back_decides_nothing(rows: Rows, start: int) -> None:
+    """From any start on the flags are those of the whole, given the look-back before it."""
+    found = course(rows)
+    back = int((found.stuck_after.max() + longest_pause(found.period).max()) if rows else 0)
+    known = found.time >= start - back
+    shorter = [row for row, is_known in zip(rows, known, strict=True) if is_known]
+    asked = found.time >= start
+    assert (
+        course_flags(course(shorter))[asked[known]].tolist() == course_flags(found)[asked].tolist()
+    )
+    assert undecided(course(shorter), asked[known], start - back).tolist() == []
+
+
+@settings(deadline=None)
+@given(courses(), st.integers(0, 20 * 81 * MINUTE), st.integers(0, 4 * HOUR))
+def test_channels_that_are_decided_need_no_further_look_back(
+    rows: Rows, start: int, back: int
 ) -> None:
-    rows, time = [], 0
-    for channel, minutes, value in steps:
-        time += minutes * MINUTE
-        rows.append((channel, time, value))
-    last, found = Last.empty(4), []
-    for begin, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
-        batch = rows[begin : max(begin, end)]
-        n = len(batch)
-        found += value_flags(
-            np.array([row[0] for row in batch], np.int32),
-            np.array([row[1] for row in batch], np.int64),
-            np.array([row[2] for row in batch]),
-            last,
-            np.full(n, MINUTE),
-            np.full(n, HOUR),
-            np.full(n, 0.2),
-        ).tolist()
-    assert found == one_by_one(rows)
-
-
-def one_by_one(rows: list[tuple[int, int, float]]) -> list[int]:
-    seen: dict[int, tuple[int, float, int]] = {}
-    flags = []
-    for channel, time, value in rows:
-        at, before, since = seen.get(channel, (time, value, time))
-        since = since if value == before else time
-        stuck = time - since > HOUR
-        jump = abs(value - before) > 0.2 * max(1.0, (time - at) / MINUTE)
-        flags.append(Flag.STUCK * stuck | Flag.JUMP * jump)
-        seen[channel] = (time, value, since)
-    return flags
-
-
-def test_what_is_known_grows_with_the_channels() -> None:
-    last = Last.empty(1)
-    flagged([MINUTE], [7.0], last)
-    wider = last.grown(3)
-    assert wider.time.tolist() == [MINUTE, NEVER, NEVER]
-    assert wider.value[0] == 7.0
+    found = course(rows)
+    known = found.time >= start - back
+    shorter = course([row for row, is_known in zip(rows, known, strict=True) if is_known])
+    asked = found.time >= start
+    still_open = undecided(shorter, asked[known], start - back)
+    decided = asked & ~np.isin(found.channel, still_open)
+    assert course_flags(shorter)[decided[known]].tolist() == course_flags(found)[decided].tolist()

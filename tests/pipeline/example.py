@@ -21,13 +21,11 @@ MISSING = -1.0  # what so2 sends when it has no value
 
 
 def channels(size: int = 6) -> Channels:
-    """Channel 1 (so2) has a missing value, is stuck after 2 h and must not jump by over 500."""
+    """Channel 1 (so2) has a missing value, channel 4 (temp) negative ones."""
     missing = np.full((size, 2), np.nan)
     missing[1] = MISSING, -1e10
     low, high = np.full(size, -5.0), np.full(size, 5000.0)
     low[3], high[3] = 0.0, 25.0
-    stuck_after, max_step = np.zeros(size, np.int64), np.full(size, np.inf)
-    stuck_after[1], max_step[1] = 120 * MINUTE, 500.0
     signed = np.zeros(size, np.bool_)
     signed[4] = True
     return Channels(
@@ -36,8 +34,6 @@ def channels(size: int = 6) -> Channels:
         range_low=low,
         range_high=high,
         missing=missing,
-        stuck_after=stuck_after,
-        max_step=max_step,
         signed=signed,
         zone=np.zeros(size, np.int32),
     )

@@ -238,15 +238,6 @@ async def test_what_was_received_is_known_after_a_restart(server: Plant) -> None
     ]
 
 
-async def test_a_restart_does_not_hide_a_jump(server: Plant) -> None:
-    """The first reading after a start is held against the last one before it."""
-    await server.deliver(message({"so2": 100.0}, time="2026-11-22T03:18:00Z", seq=1))
-    await server.stop()
-    await server.start()
-    await server.deliver(message({"so2": 900.0}, time="2026-11-22T03:19:00Z", seq=2))
-    assert [row[3] for row in await server.readings()] == [[], ["jump"]]
-
-
 async def test_a_new_registry_holds_from_the_next_delivery(server: Plant) -> None:
     assert await server.deliver(message({"so3": 1.0})) == ["quarantined"]
     units = {"gres1/ams-1": Unit(1, "gres1", "ams-1", {**KEYS, "so3": 5})}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
+from alerts.core.vocabulary import DAY, MINUTE, SECOND
 from ingest.instants import parse_time
 from ingest.registry_command import apply_registry_file
 from storage.registry_load import FOREVER, load_recipients, load_registry
@@ -55,11 +55,7 @@ async def test_an_empty_database_is_an_empty_registry(db: asyncpg.Connection) ->
 
 
 async def test_what_was_applied_is_loaded(apply: Any, db: asyncpg.Connection) -> None:
-    await apply(
-        VALID.replace("period: 60s}", "period: 60s, stuck_after: 2h, max_step: 500}").replace(
-            "{id: o2, parameter: o2", "{id: o2, parameter: temperature"
-        )
-    )
+    await apply(VALID.replace("{id: o2, parameter: o2", "{id: o2, parameter: temperature"))
     registry = await load_registry(db, NOW, "+06:00")
     channels = registry.channels
     assert registry.version == 1
@@ -71,8 +67,6 @@ async def test_what_was_applied_is_loaded(apply: Any, db: asyncpg.Connection) ->
     np.testing.assert_array_equal(
         channels.missing[1:], [[np.nan, np.nan], [-1, -999], [np.nan, np.nan]]
     )
-    assert channels.stuck_after[1:].tolist() == [2 * HOUR, 0, 0]
-    assert channels.max_step[1:].tolist() == [500, np.inf, np.inf]
     assert channels.signed[1:].tolist() == [False, False, True]
     assert [registry.zones[zone] for zone in channels.zone[1:]] == ["+05:00"] * 3
     assert registry.zones == ("+06:00", "+05:00")
