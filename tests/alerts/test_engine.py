@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import count, pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.core.vocabulary import HOUR, MINUTE, Judgement
 from tests import oracles
-from tests.alerts.judging import Judging
+from tests.alerts.judging import Judging, MemoryStore
 from tests.core.scenario import Scenario, all_scenarios
 
 if TYPE_CHECKING:
@@ -99,6 +100,65 @@ async def test_an_alert_outlives_the_readings_that_opened_it() -> None:
     assert (after.id, after.opened_at, after.state) == (before.id, before.opened_at, "resolved")
     assert after.resolved_at == START + 24 * HOUR + 17 * MINUTE
     assert all(judging.store.blocks[key] == known for key, known in blocks.items())
+
+
+class Killed(Exception):  # noqa: N818 - what becomes of the server
+    """The server dies instead of its next write."""
+
+
+@dataclass
+class MortalStore(MemoryStore):
+    """A database whose server dies once, before its write number ``fatal`` (counted from 0)."""
+
+    fatal: int = 0
+
+    def _write(self) -> None:
+        self.fatal -= 1
+        if self.fatal == -1:
+            raise Killed
+
+    async def save_alerts(self, *args: Any) -> None:
+        self._write()
+        await super().save_alerts(*args)
+
+    async def save_blocks(self, *args: Any, **named: Any) -> None:
+        self._write()
+        await super().save_blocks(*args, **named)
+
+    async def touch_alerts(self, *args: Any) -> None:
+        self._write()
+        await super().touch_alerts(*args)
+
+
+def with_a_late_peak() -> tuple[list[oracles.Reading], list[oracles.Reading]]:
+    """A hundred minutes with a peak, and in order of arrival: the peak comes late, backwards."""
+    readings = [
+        oracles.Reading(START + i * MINUTE, 150.0 if 30 <= i < 70 else 20.0) for i in range(100)
+    ]
+    peak = [one for one in readings if one.value == 150.0]
+    return readings, [*(one for one in readings if one not in peak), *peak[::-1]]
+
+
+async def test_killed_before_any_write_the_end_is_that_of_the_sorted_run() -> None:
+    """Late readings make several writes: a server that dies between them must begin them anew."""
+    limit = oracles.Limit(value=100, window=20 * MINUTE, period=MINUTE)
+    readings, arrivals = with_a_late_peak()
+    until = readings[-1].time + HOUR
+    scenario = Scenario("", "", START, until, "+05:00", (limit,), tuple(readings), (), None)
+    for fatal in count():
+        store = MortalStore(fatal=fatal)
+        judging = Judging([limit], store=store)
+        for begin in range(0, len(arrivals), 20):
+            try:
+                await judging.feed(arrivals[begin : begin + 20], readings[-1].time + begin)
+                await judging.engine.flush()
+            except Killed:
+                await judging.restart()
+        if store.fatal >= 0:  # it lived
+            break
+        await judging.finish(until)
+        assert_as_the_twin(judging, scenario)
+    assert fatal > 8
 
 
 LEVELS = st.sampled_from([0.0, 50.0, 79.9, 80.0, 81.5, 95.0, 99.0, 100.0, 100.1, 130.0, 400.0])

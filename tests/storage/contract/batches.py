@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import asyncpg
 import numpy as np
 import pytest
 
@@ -29,8 +30,6 @@ from tests.storage.given import (
 )
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from storage.received import Committed
 
 T = NOW - MINUTE
@@ -251,6 +250,18 @@ async def test_a_row_that_the_database_refuses_is_named(db: asyncpg.Connection) 
         await commit(db, received)
     assert refused.value.rows == [2]
     assert await db.fetchval("select count(*) from batches") == 0, "all or nothing"
+
+
+async def test_what_cannot_be_counted_is_not_stored(db: asyncpg.Connection) -> None:
+    """Readings, quarantine and the row that counts them are one transaction."""
+    await db.execute("alter table batches add constraint uncounted check (id <> 7)")
+    received = batch(7, Message([(SO2, T, 1.0)], values=[("xyz", b"1")]), Message(whole=b"{"))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await commit(db, received)
+    for table in ("all_readings", "quarantine", "quarantine_values", "batches"):
+        assert await db.fetchval(f"select count(*) from {table}") == 0, table  # noqa: S608
+    await db.execute("alter table batches drop constraint uncounted")
+    assert outcomes(await commit(db, received))[1] == ["stored", "quarantined"]
 
 
 async def test_readings_of_any_age_find_a_place(db: asyncpg.Connection) -> None:
