@@ -131,3 +131,10 @@ async def world(db: asyncpg.Connection) -> World:
 async def made(world: World) -> dict[str, int]:
     """The plant's numbers: its channels by key, its unit by id."""
     return await plant(world)
+
+
+@pytest_asyncio.fixture
+async def watched(world: World, made: dict[str, int]) -> dict[str, int]:
+    """The plant, whose so2 must not jump by over 500 in a minute and is stuck after 2 h."""
+    await world.channel_version(made["so2"], max_step=500)
+    return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -71,17 +72,21 @@ class World:
         ended: bool = False,
         parameter: str = "0330",
         period: int = 60,
+        stuck_after: timedelta = timedelta(hours=2),
+        max_step: float = inf,
     ) -> None:
         await self.db.execute(
             "insert into channel_versions (channel, version, effective, ended, parameter, uom,"
-            " range_low, range_high, period_us, missing, stuck_after_us, basis)"
-            " values ($1, $2, $3, $4, $5, 'mg/m3', -5, 5000, $6, '{-1}', 7200000000, $7)",
+            " range_low, range_high, period_us, missing, stuck_after_us, max_step, basis)"
+            " values ($1, $2, $3, $4, $5, 'mg/m3', -5, 5000, $6, '{-1}', $7, $8, $9)",
             channel,
             await self.registry(effective),
             effective,
             ended,
             parameter,
             period * 1_000_000,
+            stuck_after // timedelta(microseconds=1),
+            max_step,
             {"dry": True, "o2": 6},
         )
 
