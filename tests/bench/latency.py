@@ -28,6 +28,7 @@ from aiohttp import web
 from alerts.notice import SIGNATURE_HEADER, signature
 from storage.pool import connect
 from tests.bench.core import machine_name
+from tests.bench.probing import SECRET, SECRET_NAME, add_probes
 from tests.bench.running import (
     Scrape,
     command_line,
@@ -42,9 +43,7 @@ from tests.bench.running import (
 if TYPE_CHECKING:
     import argparse
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
-SECRET = "of a bench"  # noqa: S105 - of a recipient that lives for a minute
 QUIET, HIGH, LIMIT = 50.0, 2000.0, 120.0  # mg/m3; the mean of 19 quiet ones and a high is 147
 A_SECOND = 10  # alerts
 PATIENCE = 60.0  # seconds for the last notice
@@ -93,40 +92,6 @@ async def receiving(probes: Probes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     finally:
         await runner.cleanup()
-
-
-def add_probes(registry: Path, number: int, hook: str) -> None:
-    """Add an enterprise with a unit, a channel and a limit for each alert, and the recipient."""
-    known = json.loads(registry.read_text())
-    names = [f"p{place}" for place in range(number)]
-    channel = {"id": "so2", "parameter": "0330", "unit": "mg/m3", "range": [0, 5000]}
-    limit = {"channel": "so2", "value": LIMIT, "unit": "mg/m3", "average": "20min"}
-    known["enterprises"].append(
-        {
-            "id": "probes",
-            "name": {"en": "Probes"},
-            "sources": [{"id": name, "channels": [{**channel, "period": "60s"}]} for name in names],
-            "units": [{"id": name, "channels": {"so2": f"{name}/so2"}} for name in names],
-        }
-    )
-    known["permits"].append(
-        {
-            "number": "KZ00PROBES",
-            "enterprise": "probes",
-            "valid": {"from": "2020-01-01", "until": "2035-12-31"},
-            "limits": [{"source": name, **limit} for name in names],
-        }
-    )
-    known["recipients"] = [
-        {
-            "id": "bench",
-            "type": "webhook",
-            "url": hook,
-            "secret": {"env": "AMS_BENCH_SECRET"},
-            "enterprises": ["probes"],
-        }
-    ]
-    registry.write_text(json.dumps(known))
 
 
 async def probe(client: aiomqtt.Client, name: str, wait: float, probes: Probes) -> None:
@@ -195,9 +160,9 @@ async def measure(options: argparse.Namespace) -> None:
     with folder() as place, contextlib.ExitStack() as stack:
         async with receiving(probes) as hook:
             registry = load_registry_file(place, shape)
-            add_probes(registry, options.alerts, hook)
+            add_probes(registry, options.alerts, LIMIT, hook)
             broker = None if options.nats else mosquitto(place / "broker", stack).url
-            env = {"AMS_BENCH_SECRET": SECRET}
+            env = {SECRET_NAME: SECRET}
             running = stack.enter_context(server(place, broker, registry, env=env))
             sender = load(running.mqtt, [*shape, "--rate", str(options.rate), "--duration", "1h"])
             stack.callback(sender.wait)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -23,7 +23,8 @@ def status(pid: int, field: str) -> int:
     """Return a number of a process's status, memory in bytes: VmRSS, VmHWM (peak), Threads."""
     text = (PROC / str(pid) / "status").read_text()
     match = re.search(rf"^{field}:\s+(\d+)( kB)?$", text, re.MULTILINE)
-    assert match, field
+    if match is None:  # of a process that has just ended
+        raise ProcessLookupError(pid)
     return int(match[1]) * (1024 if match[2] else 1)
 
 
@@ -32,13 +33,15 @@ def handles(pid: int) -> int:
     return len(list((PROC / str(pid) / "fd").iterdir()))
 
 
-def own_memory(pid: int) -> int:
-    """Return the bytes of memory of a process, of what it shares its share; 0 if it is gone."""
-    with contextlib.suppress(*_GONE, PermissionError):
-        text = (PROC / str(pid) / "smaps_rollup").read_text()
-        match = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
-        return int(match[1]) * 1024 if match else 0
-    return 0
+def memory(pids: Iterable[int]) -> int:
+    """Return the bytes of memory of some processes, what they share counted once."""
+    own, files, shared = 0, [0], [0]
+    for pid in pids:
+        with contextlib.suppress(*_GONE):
+            own += status(pid, "RssAnon")
+            files.append(status(pid, "RssFile"))
+            shared.append(status(pid, "RssShmem"))
+    return own + max(files) + max(shared)
 
 
 def cpu_seconds(pid: int) -> tuple[float, float]:
@@ -82,7 +85,7 @@ def broker_processes(server: int, broker: int | None) -> list[int]:
 
 @dataclass
 class Usage:
-    """The processor time and memory of some groups of processes since this was made.
+    """The processor time of some groups of processes since this was made.
 
     A process that ends counts for what it had used when ``look`` last saw it.
     """
@@ -130,7 +133,3 @@ class Usage:
     def share(self, group: str) -> float:
         """Return a group's share of one core."""
         return sum(self.cpu(group)) / self.seconds
-
-    def memory(self, group: str) -> int:
-        """Return the bytes of memory of a group now, shared memory counted once."""
-        return sum(map(own_memory, self.groups[group]))

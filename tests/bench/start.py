@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.bench.core import machine_name
-from tests.bench.processes import MIB, database_processes, own_memory, status
+from tests.bench.processes import MIB, database_processes, memory, status
 from tests.bench.ramp import Shape
 from tests.bench.running import (
     Scrape,
@@ -43,7 +43,7 @@ def started(running: Server, what: str, *options: str | os.PathLike[str]) -> Non
     """Start the server and print a line."""
     tell(f"starting: {what}")
     took = running.start(*map(str, options))
-    postgres = sum(map(own_memory, database_processes(running.pid)))
+    postgres = memory(database_processes(running.pid))
     print(
         f"  {what:<42} {took:7.1f} s to ready, server's peak"
         f" {status(running.pid, 'VmHWM') / MIB:6,.0f} MiB, PostgreSQL {postgres / MIB:5,.0f} MiB",

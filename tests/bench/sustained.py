@@ -29,7 +29,7 @@ import numpy as np
 from storage.pool import connect
 from tests.bench.core import machine_name
 from tests.bench.old_days import OldDays, database_bytes
-from tests.bench.processes import MIB, Usage, broker_processes, database_processes, status
+from tests.bench.processes import MIB, Usage, broker_processes, database_processes, memory, status
 from tests.bench.ramp import Shape, highest_rate
 from tests.bench.running import (
     Scrape,
@@ -184,8 +184,9 @@ def report(held: Held, old: OldDays, after: Disk, server: int) -> Iterator[str]:
     yield f"behind at the end     {held.behind:,.0f} readings, judged {drained:.1f} s later"
     shares = ", ".join(f"{name} {held.usage.share(name):.0%}" for name in GROUPS)
     yield f"of one core           {shares}"
-    memory = ", ".join(f"{name} {held.usage.memory(name) / MIB:,.0f} MiB" for name in GROUPS[:3])
-    yield f"memory                {memory}; server's peak {status(server, 'VmHWM') / MIB:,.0f} MiB"
+    groups = held.usage.groups
+    sizes = ", ".join(f"{name} {memory(groups[name]) / MIB:,.0f} MiB" for name in GROUPS[:3])
+    yield f"memory                {sizes}; server's peak {status(server, 'VmHWM') / MIB:,.0f} MiB"
     disk = after.bytes - held.disk.bytes + old.bytes
     yield (
         f"disk                  {disk / readings:.0f} bytes a reading, and"
