@@ -15,6 +15,7 @@ import random
 import signal
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -26,13 +27,11 @@ from tests.acceptance.server import AmsServer, until
 from tests.acceptance.witness import Message, Witness
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.fixtures.brokers import Broker
 
 KEYS = {"ams-1": "so2", "ams-2": "nox"}
 UNITS = {key: unit for unit, key in KEYS.items()}
-ROUNDS = ["broker"] * 4 + ["server too"] * 2 + ["server hangs", "file gone"]
+ROUNDS = ["broker"] * 3 + ["server too"] * 2 + ["database hangs"] * 2 + ["file gone"]
 SETTLE = 0.3  # seconds that the last words of a killed broker may take to be read
 
 WANTED = """
@@ -129,12 +128,13 @@ class World:
                 await until(self._unsaved, "the broker to take what it has not saved")
                 await self.restart()
                 await self.server.start()
-            case "server hangs":  # what it holds then came on a connection that is gone
-                assert self.server.process is not None
-                self.server.process.send_signal(signal.SIGSTOP)
-                await asyncio.sleep(0.5)
-                await self.restart()
-                self.server.process.send_signal(signal.SIGCONT)
+            case "database hangs":  # so that what is committed then came on a connection now gone
+                hanging = await asyncio.to_thread(self._hang)
+                try:
+                    await self._restart_meanwhile()
+                finally:
+                    for process in hanging:
+                        os.kill(process, signal.SIGCONT)
             case "file gone":  # a new disk: no session, no subscription, until the server is back
                 await asyncio.to_thread(self.broker.kill)
                 await asyncio.to_thread(os.unlink, self.file)
@@ -142,6 +142,25 @@ class World:
         await self._goes_on()
         if kind == "file gone":
             self.losses.append((-math.inf, time.time()))
+
+    async def _restart_meanwhile(self) -> None:
+        await until(self._unsaved, "the broker to take what it has not saved")
+        before = len(self.witness.talks)
+        await self.restart()
+
+        async def heard() -> bool:
+            return any(talk.ids for talk in self.witness.talks[before:])
+
+        await until(heard, "the server to hear the new broker")
+
+    def _hang(self) -> list[int]:
+        """Stop each process that works for the database; `SIGCONT` lets it go on."""
+        file = self.server.data_dir / "database" / "cluster" / "postmaster.pid"
+        head = int(file.read_text().split()[0])
+        children = Path(f"/proc/{head}/task/{head}/children").read_text().split()
+        for process in map(int, children):
+            os.kill(process, signal.SIGSTOP)
+        return list(map(int, children))
 
     async def _unsaved(self) -> bool:
         newest = min(max(keeper.taken.items())[1][-1] for keeper in self.keepers)

@@ -58,7 +58,7 @@ def delivered(first: int, body: bytes, version: int) -> tuple[int, Message] | No
 
 @dataclass
 class Talk:
-    """One connection of the server, as the witness hears it."""
+    """One connection of the server; ``ids``: what it was given there and did not acknowledge."""
 
     version: int = 0
     ids: dict[int, Message] = field(default_factory=dict)
@@ -80,9 +80,11 @@ class Witness(Wire):
         self.acknowledged: set[Message] = set()
         self.premature: set[Message] = set()
         self.asked = 0
+        self.talks: list[Talk] = []
 
     def looks(self) -> tuple[Look, Look]:
         talk = Talk()
+        self.talks.append(talk)
 
         async def up(data: bytes) -> None:
             talk.up += data
