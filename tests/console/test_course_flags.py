@@ -24,7 +24,10 @@ ALLOWED = Allowed(60_000_000, 2 * HOUR, 500.0)
 
 
 async def flags(server: Server, **query: str) -> list[list[str]]:
-    return [item["flags"] for item in await server.items("readings", **query)]
+    """Return the flags of a list, which is the same in pages of one reading each."""
+    whole = await server.items("readings", **query)
+    assert await server.joined("readings", 1, **query) == whole
+    return [item["flags"] for item in whole]
 
 
 async def test_a_late_reading_gets_its_flags_and_changes_its_neighbours(
@@ -38,15 +41,17 @@ async def test_a_late_reading_gets_its_flags_and_changes_its_neighbours(
     assert await flags(server, as_known_at=at("03:30").isoformat()) == [[], ["jump"]]
 
 
-async def test_a_late_change_ends_what_was_stuck(
+async def test_a_late_change_ends_what_was_stuck_until_it_is_corrected(
     server: Server, world: World, watched: Made
 ) -> None:
     so2 = watched["so2"]
     times = [at("03:00") + n * 40 * MINUTE for n in range(5)]
     await world.readings(so2, [(time, 7.0) for time in times])
     assert await flags(server) == [[], [], [], [], ["stuck"]]
-    await world.readings(so2, [(at("03:10"), 8.0)], received_at=at("06:00"))
+    await world.readings(so2, [(at("03:50"), 8.0)], received_at=at("06:00"))
     assert await flags(server) == [[]] * 6
+    await world.revision(so2, at("03:50"), 7.0, at("07:00"), 1)
+    assert await flags(server) == [[], [], ["revised"], [], [], ["stuck"]]
 
 
 async def test_what_is_not_valid_has_no_flags_and_is_no_neighbour(
@@ -70,7 +75,7 @@ async def test_of_all_revisions_the_current_one_is_flagged_wherever_a_page_ends(
         await world.revision(so2, times[1], value, at(f"0{3 + number}:00"), number)
     every = [[], [], ["revised"], ["revised"], ["revised"], ["jump"]]
     assert await flags(server, revisions="all") == every
-    for limit in range(1, 6):
+    for limit in range(2, 6):
         joined = await server.joined("readings", limit, revisions="all")
         assert [item["flags"] for item in joined] == every, limit
     assert await flags(server) == [[], ["revised"], ["jump"]]
@@ -95,12 +100,22 @@ async def test_the_first_reading_that_is_left_begins_anew(
 async def test_a_channel_is_held_to_what_it_allowed_at_the_time(
     server: Server, world: World, watched: Made
 ) -> None:
-    so2, change = watched["so2"], at("03:02")
-    await world.channel_version(so2, effective=change, max_step=50)
-    await world.channel_version(so2, effective=change + MINUTE, max_step=5)
-    await world.channel_version(so2, effective=change + MINUTE, stuck_after=timedelta(0))
-    values = (100.0, 200.0, 300.0, 900.0)
+    so2 = watched["so2"]
+    await world.channel_version(so2, effective=at("03:03"), max_step=5)
+    await world.channel_version(so2, effective=at("03:02"), max_step=50)  # replaces the one above
+    await world.channel_version(so2, effective=at("03:04"))
+    values = (100.0, 200.0, 300.0, 340.0, 940.0)
     await world.readings(so2, [(at(f"03:0{n}"), value) for n, value in enumerate(values)])
+    assert await flags(server) == [[], [], ["jump"], [], []]
+
+
+async def test_what_is_older_than_its_channel_is_held_to_what_that_allowed_first(
+    server: Server, world: World, watched: Made
+) -> None:
+    await world.readings(watched["so2"], [(at("02:59"), 1.0)])
+    co = await world.channel("gres1/stack-1/co", effective=at("03:05"), max_step=50)
+    await world.channel_version(co, effective=at("03:06"))
+    await world.readings(co, [(at("03:00"), 0.0), (at("03:01"), 100.0), (at("03:06"), 900.0)])
     assert await flags(server) == [[], [], ["jump"], []]
 
 

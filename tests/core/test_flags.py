@@ -133,6 +133,26 @@ def test_qartod_rate_of_change_of_a_half_a_second() -> None:
     assert np.flatnonzero(found).tolist() == [7, 8, 9, 10]
 
 
+def still_open(times: list[int], first: int, low: int, allowed: list[Allowed]) -> list[int]:
+    """Undecided channels of one that never changes, asked about from the place ``first`` on."""
+    rows = [(7, Reading(time, 1.0), rule) for time, rule in zip(times, allowed, strict=True)]
+    return [int(one) for one in undecided(course(rows), np.arange(len(rows)) >= first, low)]
+
+
+def test_a_channel_is_decided_once_its_value_has_lasted_longer_than_is_ever_allowed() -> None:
+    short, long = Allowed(MINUTE, 5 * MINUTE), Allowed(MINUTE, 20 * MINUTE)
+    times = [0, 5 * MINUTE, 10 * MINUTE]
+    assert still_open(times, 1, 0, [short] * 3) == [7]
+    assert still_open([0, 5 * MINUTE + 1], 1, 0, [short] * 2) == []
+    assert still_open(times, 2, 0, [short] * 3) == []
+    assert still_open([*times, 11 * MINUTE], 2, 0, [short, short, short, long]) == [7]
+
+
+def test_a_channel_is_decided_once_nothing_came_for_a_longest_pause() -> None:
+    assert still_open([HOUR], 0, 1, [Allowed(MINUTE, HOUR)]) == [7]
+    assert still_open([HOUR], 0, 0, [Allowed(MINUTE, HOUR)]) == []
+
+
 ALLOWED = st.builds(
     Allowed,
     st.sampled_from([MINUTE, 40 * MINUTE]),
