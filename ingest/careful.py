@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
@@ -37,8 +38,8 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 class Context:
     """What a message is judged by: its unit, the channels, its receipt; times in microseconds.
 
-    ``held``: values that were set aside before, and when they were first received. A value among
-    them is no earlier for having come again.
+    ``held``: values that were set aside before, by unit and digest of their ``Aside.payload``, and
+    when they were first received. A value among them is no earlier for having come again.
     """
 
     unit: Unit
@@ -150,7 +151,8 @@ def _judge(
         return _Fault(value, f"{path}.values.{key}: {_shown(sample.values.get(key))}")
     received_at = context.received_at
     if context.held:
-        received_at = context.held.get((context.unit.id, _fragment(sample, key)), received_at)
+        digest = sha256(_fragment(sample, key)).digest()
+        received_at = context.held.get((context.unit.id, digest), received_at)
     if time > received_at + FUTURE:
         received = format_time(received_at)
         return _Fault(Reason.IN_THE_FUTURE, f"{path}.time: {sample.time}, received {received}")

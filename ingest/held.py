@@ -5,6 +5,7 @@ A value from the future would pass its test if only it were delivered often enou
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ingest.reasons import Reason
@@ -14,17 +15,20 @@ if TYPE_CHECKING:
 
     from storage.received import AsideValue
 
-MAX_HELD = 100_000  # values: about 30 MB; the oldest are forgotten first
+MAX_HELD = 100_000  # values: about 20 MB; the oldest are forgotten first
 
 
 class Held:
-    """Receipts (us) of values by (unit number, payload), as ``careful.Context`` takes them."""
+    """Receipts (us) of values by (unit number, digest), as ``careful.Context`` takes them.
+
+    A digest, since a payload may have 4 MiB.
+    """
 
     def __init__(self, known: Iterable[tuple[int, bytes, int]] = ()) -> None:
         self.first: dict[tuple[int, bytes], int] = {}
         self._units: set[int] = set()
-        for unit, payload, received_at in known:
-            self._hold(unit, payload, received_at)
+        for unit, digest, received_at in known:
+            self._hold(unit, digest, received_at)
 
     def concerns(self, unit: int) -> bool:
         """Tell whether a message of this unit may hold such a value."""
@@ -34,10 +38,10 @@ class Held:
         """Take note of what a delivery at ``received_at`` set aside."""
         for value in values:
             if value.reason == Reason.IN_THE_FUTURE:
-                self._hold(value.unit_id, value.payload, received_at)
+                self._hold(value.unit_id, sha256(value.payload).digest(), received_at)
 
-    def _hold(self, unit: int, payload: bytes, received_at: int) -> None:
+    def _hold(self, unit: int, digest: bytes, received_at: int) -> None:
         if len(self.first) >= MAX_HELD:
             del self.first[next(iter(self.first))]
-        self.first.setdefault((unit, payload), received_at)
+        self.first.setdefault((unit, digest), received_at)
         self._units.add(unit)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
 
 CACHE_SIZE = 65_536  # times seen lately: about 10 MB
+LONGEST_CACHED = 40  # characters; a fraction may have a million digits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS_TO_1970 = date(1970, 1, 1).toordinal()
 _RFC3339 = re.compile(
@@ -54,14 +55,15 @@ class Instants(dict[str, int]):
     """Times parsed lately, by their text: ``instants[text]`` parses what it does not hold.
 
     Units report at the same round times, so nearly every text has been seen before. Bounded: a
-    full cache starts afresh.
+    full cache starts afresh, and long texts are not kept.
     """
 
     def __missing__(self, text: str) -> int:
         instant = parse_time(text)
         if len(self) >= CACHE_SIZE:
             self.clear()
-        self[text] = instant
+        if len(text) <= LONGEST_CACHED:
+            self[text] = instant
         return instant
 
 

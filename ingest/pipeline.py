@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.committer import Committer
 from ingest.patience import GivenUp, Patience
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from storage.registry import Registry
     from storage.retries import Retry
 
+T = TypeVar("T")
+
 MAX_WAIT = 0.05  # seconds that a message waits for company
 BATCH_READINGS = 40_000  # aimed at
 MIN_MESSAGES, MAX_MESSAGES = 20, 20_000  # in a batch
+CAREFUL_BYTES = 64 * 1024  # of payload that the careful decoder judges at once: some 50 ms
 UNJUDGED = 4  # batches that may wait to be judged before commits wait too
 
 
@@ -174,12 +177,15 @@ class Pipeline:
             self._next_registry = None
 
     async def _prepare(self, delivery: Delivery) -> None:
-        draft = self._preparer.decode(delivery.topics, delivery.payloads, delivery.received_at)
+        preparer = self._preparer
+        draft = preparer.decode(delivery.topics, delivery.payloads, delivery.received_at)
+        await _carefully(draft, draft.left, lambda: preparer.judge(draft))
         messages, readings = len(delivery.payloads), len(draft.readings.channel)
         weight = messages / (messages + 1000)
         self._readings_each += weight * (readings / messages - self._readings_each)
         await self._look_up_boots(draft)
-        prepared = self._preparer.finish(draft)
+        repeatable = preparer.repeatable(draft)
+        prepared = await _carefully(draft, repeatable, lambda: preparer.finish(draft))
         self._metrics.careful.inc(draft.careful)
         await self._prepared.put(_Work(prepared, delivery, asyncio.Event()))
 
@@ -190,7 +196,8 @@ class Pipeline:
             retries = await self.patience.until_done("take the retries", ports.take_retries)
             if not retries or self._stopping:
                 return
-            draft = self._preparer.decode_retries(retries, ports.clock())
+            decode = self._preparer.decode_retries
+            draft = await asyncio.to_thread(decode, retries, ports.clock())
             await self._look_up_boots(draft)
             prepared = self._preparer.finish(draft, retries)
             work = _Work(prepared, None, asyncio.Event())
@@ -243,3 +250,14 @@ class Pipeline:
             await self._ports.judge(item[1], item[2])
             self._metrics.evaluation_seconds.observe(time.perf_counter() - began)
             self._metrics.unjudged_batches.set(self._committed.qsize())
+
+
+async def _carefully(draft: Draft, numbers: Sequence[int], work: Callable[[], T]) -> T:
+    """Return what ``work`` returns, which may let the careful decoder judge these messages.
+
+    When they are large, in a thread: it would hold up the event loop for seconds. Only intake
+    touches what the thread works on, and intake waits for it.
+    """
+    if sum(len(draft.payloads[number]) for number in numbers) > CAREFUL_BYTES:
+        return await asyncio.to_thread(work)
+    return work()

@@ -89,8 +89,20 @@ class Preparer:
         self._topics = Topics(registry)
 
     def decode(self, topics: Sequence[str], payloads: Sequence[bytes], received_at: int) -> Draft:
-        """Return the messages as columns; what their boots must be known for comes after."""
+        """Return the messages as columns, but for those that are ``left`` for ``judge``."""
         return self._decoder.decode(topics, payloads, received_at, self._topics)
+
+    def judge(self, draft: Draft) -> None:
+        """Have the careful decoder take what is left; what the boots must be known for is next."""
+        if draft.left:
+            self._decoder.judge(draft, draft.left, self._topics)
+
+    def repeatable(self, draft: Draft) -> list[int]:
+        """Return the messages that ``finish`` may let the careful decoder judge once more."""
+        if not self._held.first:  # nearly always
+            return []
+        concerns = self._held.concerns
+        return [n for n, unit in enumerate(draft.units) if unit is not None and concerns(unit.id)]
 
     def decode_retries(self, retries: Sequence[Retry], now: int) -> Draft:
         """Return the same of what was set aside, each judged as of its own receipt."""
@@ -134,7 +146,7 @@ class Preparer:
             if (unit := draft.units[number]) is not None and self._held.concerns(unit.id)
         ]
         if repeats:
-            self._decoder.judge_again(draft, repeats, self._topics, self._held.first)
+            self._decoder.judge(draft, repeats, self._topics, self._held.first)
         self._held.note(draft.aside_values, draft.received_at)
 
     def _sequence(

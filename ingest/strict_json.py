@@ -28,8 +28,11 @@ class Repeating(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        keys = [key for key, _ in pairs]
-        self.repeated = next(key for index, key in enumerate(keys) if key in keys[:index])
+        seen: set[str] = set()
+        for self.repeated, _ in pairs:
+            if self.repeated in seen:
+                break
+            seen.add(self.repeated)
 
 
 class BadJson(ValueError):  # noqa: N818 - named like the reasons that it carries

@@ -36,6 +36,7 @@ Finish = Callable[["asyncpg.Connection", "Received", "SetAside", Tally], Awaitab
 
 _LINE = re.compile(r", line (\d+)")  # "COPY readings, line 5001, column time": counted from 1
 _ANSWER = 60.0  # seconds that a commit may take before the database counts as away
+_ASIDE = 0.001  # and for each value set aside; a message may hold several 100,000
 _COUNTS = tuple(
     f"{kind}_{outcome.name.lower()}"
     for kind, outcomes in (
@@ -71,8 +72,13 @@ async def commit(conn: asyncpg.Connection, received: Received) -> Committed:
     Raises DataError with the rows that the database refuses, and Unavailable when nothing is
     known: then try the same ``received`` again, on a new connection.
     """
-    async with unavailable("commit a batch", timeout=_ANSWER):
+    async with unavailable("commit a batch", timeout=answer_within(received)):
         return await store(conn, received, _counted)
+
+
+def answer_within(received: Received) -> float:
+    """Return how long (s) this may take before the database counts as away."""
+    return _ANSWER + _ASIDE * len(received.aside_values)
 
 
 async def store(conn: asyncpg.Connection, received: Received, finish: Finish) -> Committed:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 _HELD = """
-select q.unit_id, v.payload, v.received_at
+select q.unit_id, v.digest, v.received_at
 from quarantine q join quarantine_values v on v.item = q.id
 where q.key is not null and q.reason = $1
 order by v.received_at desc limit $2
@@ -21,10 +21,10 @@ order by v.received_at desc limit $2
 async def load_held(
     conn: asyncpg.Connection, reason: str, limit: int
 ) -> list[tuple[int, bytes, int]]:
-    """Return (unit number, payload, first receipt in us) of values set aside for ``reason``.
+    """Return (unit number, digest, first receipt in us) of values set aside for ``reason``.
 
     Oldest first; of more than ``limit`` the latest.
     """
     async with unavailable("load the values held back"):
         rows = await conn.fetch(_HELD, reason, limit)
-    return [(row["unit_id"], row["payload"], to_micros(row["received_at"])) for row in rows[::-1]]
+    return [(row["unit_id"], row["digest"], to_micros(row["received_at"])) for row in rows[::-1]]

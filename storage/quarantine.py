@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from storage.times import from_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import asyncpg
     from numpy.typing import NDArray
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from storage.received import AsideMessage, AsideValue, Received
 
 _LONGEST_KEY = 400  # characters of a payload key that an index row can hold
+_AT_ONCE = 5_000  # values in one statement; the event loop has its turn between two of them
 
 _Place = tuple[int, str, str]  # unit id, reason, key: what names an item of values
+_Name = tuple[_Place, bytes]  # and the digest: what names a value
 
 _KNOWN_MESSAGES = """
 select distinct q.digest from quarantine q
@@ -46,36 +49,43 @@ on conflict (digest) where key is null do update
 set count = quarantine.count + excluded.count,
     last_at = greatest(quarantine.last_at, excluded.last_at)
 """
-_ADD_ITEM = """
-insert into quarantine (topic, enterprise, unit, unit_id, key, reason, detail, count, first_at,
+_ADD_ITEMS = """
+insert into quarantine (topic, enterprise, unit, unit_id, reason, key, detail, count, first_at,
                         last_at, payload, digest, batch)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, '', $11)
+select topic, enterprise, unit, unit_id, reason, key, detail, count, at, at, payload, '', $11
+from unnest($1::text[], $2::text[], $3::text[], $4::int4[], $5::text[], $6::text[], $7::text[],
+            $8::timestamptz[], $9::bytea[], $10::int8[])
+    as w (topic, enterprise, unit, unit_id, reason, key, detail, at, payload, count)
 on conflict (unit_id, reason, key) where key is not null do update
 set count = quarantine.count + excluded.count, detail = excluded.detail,
     last_at = greatest(quarantine.last_at, excluded.last_at), payload = excluded.payload,
     state = case when excluded.count > 0 and quarantine.state = 'stored' then 'waiting'
             else quarantine.state end
+returning id, unit_id, reason, key
 """
 _ADD_VALUES = """
-insert into quarantine_values (item, digest, payload, received_at, batch, message)
-select q.id, w.digest, w.payload, w.received_at, $7, w.message
-from unnest($1::int4[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::int4[],
-            $8::timestamptz[])
-    as w (unit_id, reason, key, digest, payload, message, received_at)
-join quarantine q on q.unit_id = w.unit_id and q.reason = w.reason and q.key = w.key
+insert into quarantine_values (item, digest, payload, received_at, message, batch)
+select w.*, $6
+from unnest($1::int8[], $2::bytea[], $3::bytea[], $4::timestamptz[], $5::int4[]) as w
 """
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Which set-aside messages and values are new: parallel to those of the Received."""
+    """Which set-aside messages and values are new: parallel to those of the Received.
+
+    ``names``: of the values, as quarantine knows them.
+    """
 
     messages: list[bool]
     values: list[bool]
+    names: list[_Name]
 
 
 def text(value: str) -> str:
     """Return a text that PostgreSQL takes: no NUL and no half of a surrogate pair."""
+    if value.isascii() and "\x00" not in value:  # nearly always
+        return value
     return value.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
@@ -91,8 +101,8 @@ def _place(aside: AsideValue) -> _Place:
     return aside.unit_id, text(aside.reason), key
 
 
-def _value_digest(aside: AsideValue) -> bytes:
-    return sha256(aside.payload).digest()
+def _name(aside: AsideValue) -> _Name:
+    return _place(aside), sha256(aside.payload).digest()
 
 
 async def what_is_new(conn: asyncpg.Connection, received: Received) -> SetAside:
@@ -101,17 +111,22 @@ async def what_is_new(conn: asyncpg.Connection, received: Received) -> SetAside:
     What this very batch has set aside counts as new, so that an unanswered commit is decided again
     as it was.
     """
-    messages = [message_digest(aside) for aside in received.aside_messages]
-    values = [(*_place(aside), _value_digest(aside)) for aside in received.aside_values]
     known: set[Any] = set()
+    messages = [message_digest(aside) for aside in received.aside_messages]
     if messages:
         rows = await conn.fetch(_KNOWN_MESSAGES, list(set(messages)), received.batch)
         known.update(row["digest"] for row in rows)
-    if values:
-        columns = [list(column) for column in zip(*set(values), strict=True)]
+    new: list[bool] = []
+    names: list[_Name] = []
+    for start in range(0, len(received.aside_values), _AT_ONCE):
+        part = [_name(aside) for aside in received.aside_values[start : start + _AT_ONCE]]
+        wanted = ((*place, digest) for place, digest in set(part))
+        columns = [list(column) for column in zip(*wanted, strict=True)]
         rows = await conn.fetch(_KNOWN_VALUES, *columns, received.batch)
-        known.update(tuple(row) for row in rows)
-    return SetAside(_first(messages, known), _first(values, known))
+        known.update((tuple(row[:3]), row[3]) for row in map(tuple, rows))
+        new += _first(part, known)
+        names += part
+    return SetAside(_first(messages, known), new, names)
 
 
 def _first(names: Iterable[Any], known: set[Any]) -> list[bool]:
@@ -138,8 +153,11 @@ async def write(
     )
     if received.aside_messages:
         await _write_messages(conn, received, times)
-    if received.aside_values:
-        await _write_values(conn, received, new, quarantined, times)
+    values = list(zip(received.aside_values, new.names, new.values, strict=True))
+    for start in range(0, len(values), _AT_ONCE):
+        part = values[start : start + _AT_ONCE]
+        items = await _write_items(conn, part, received.batch, times)
+        await _write_values(conn, part, items, received.batch, quarantined, times)
 
 
 async def _write_messages(
@@ -169,51 +187,53 @@ async def _write_messages(
     )
 
 
-async def _write_values(
+async def _write_items(
     conn: asyncpg.Connection,
-    received: Received,
-    new: SetAside,
+    values: Sequence[tuple[AsideValue, _Name, bool]],
+    batch: int,
+    times: NDArray[np.int64],
+) -> dict[_Place, int]:
+    """Keep the items of values, each with whether it is new; return their numbers."""
+    counts = Counter(place for _, (place, _), is_new in values if is_new)
+    last = {place: aside for aside, (place, _), _ in values}
+    rows = [
+        (
+            text(aside.topic),
+            text(aside.enterprise),
+            text(aside.unit),
+            *place,
+            text(aside.detail),
+            from_micros(int(times[aside.message])),
+            aside.payload,
+            counts[place],
+        )
+        for place, aside in sorted(last.items(), key=itemgetter(0))
+    ]
+    found = await conn.fetch(_ADD_ITEMS, *map(list, zip(*rows, strict=True)), batch)
+    return {(row["unit_id"], row["reason"], row["key"]): row["id"] for row in found}
+
+
+async def _write_values(  # noqa: PLR0913, PLR0917 - what a row is made of
+    conn: asyncpg.Connection,
+    values: Sequence[tuple[AsideValue, _Name, bool]],
+    items: dict[_Place, int],
+    batch: int,
     quarantined: NDArray[np.bool_],
     times: NDArray[np.int64],
 ) -> None:
-    fresh = [
-        aside for aside, is_new in zip(received.aside_values, new.values, strict=True) if is_new
-    ]
-    counts = Counter(_place(aside) for aside in fresh)
-    last = {_place(aside): aside for aside in received.aside_values}
-    await conn.executemany(
-        _ADD_ITEM,
-        [
-            (
-                text(aside.topic),
-                text(aside.enterprise),
-                text(aside.unit),
-                aside.unit_id,
-                place[2],
-                place[1],
-                text(aside.detail),
-                counts[place],
-                from_micros(int(times[aside.message])),
-                aside.payload,
-                received.batch,
-            )
-            for place, aside in sorted(last.items(), key=lambda item: item[0])
-        ],
-    )
-    if fresh:
-        places = [_place(aside) for aside in fresh]
-        units, reasons, keys = (list(column) for column in zip(*places, strict=True))
-        await conn.execute(
-            _ADD_VALUES,
-            units,
-            reasons,
-            keys,
-            [_value_digest(aside) for aside in fresh],
-            [aside.payload for aside in fresh],
-            [aside.message if quarantined[aside.message] else None for aside in fresh],
-            received.batch,
-            [from_micros(int(times[aside.message])) for aside in fresh],
+    rows = [
+        (
+            items[place],
+            digest,
+            aside.payload,
+            from_micros(int(times[aside.message])),
+            aside.message if quarantined[aside.message] else None,
         )
+        for aside, (place, digest), is_new in values
+        if is_new
+    ]
+    if rows:
+        await conn.execute(_ADD_VALUES, *map(list, zip(*rows, strict=True)), batch)
 
 
 _LIST = """

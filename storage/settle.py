@@ -14,7 +14,7 @@ import numpy as np
 
 from alerts.core.vocabulary import HOUR
 from storage import quarantine
-from storage.batches import store, write_row
+from storage.batches import answer_within, store, write_row
 from storage.pool import unavailable
 from storage.received import Outcome
 from storage.tally import Tally
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from storage.quarantine import SetAside
     from storage.received import Committed, Received
     from storage.retries import Retry
-
-_ANSWER = 60.0  # seconds
 
 _SETTLE_MESSAGES = """
 update quarantine q set state = case when w.done then 'stored' else 'waiting' end
@@ -124,7 +122,7 @@ async def settle(
         await quarantine.write(conn, received, new, quarantined, times)
         await _settle(conn, received, new, retries, refused, counted.committed)
 
-    async with unavailable("settle a retry", timeout=_ANSWER):
+    async with unavailable("settle a retry", timeout=answer_within(received)):
         committed = await store(conn, received, finish)
     committed.messages[sorted(refused.why)] = Outcome.QUARANTINED
     return committed

@@ -87,6 +87,7 @@ def ways(known: Registry, topics: list[str], payloads: list[bytes]) -> dict[str,
         )
         preparer._topics = find
         draft = preparer.decode(topics, payloads, NOW)
+        preparer.judge(draft)
         for unit, boot in preparer.unknown_boots(draft):
             preparer.sequences.remember(unit, boot, unit)
         preparer.finish(draft)

@@ -23,7 +23,9 @@ def decode(payloads: list[bytes], *, fast: bool) -> Draft:
     decoder = BatchDecoder()
     if not fast:
         decoder._fast = LeavesAll()
-    return decoder.decode([TOPIC] * len(payloads), payloads, NOW, topics())
+    draft = decoder.decode([TOPIC] * len(payloads), payloads, NOW, topics())
+    decoder.judge(draft, draft.left, topics())
+    return draft
 
 
 def assert_same(one: Draft, other: Draft) -> None:

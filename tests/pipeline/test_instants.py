@@ -88,3 +88,10 @@ def test_times_seen_lately_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         text = f"2026-11-22T03:20:0{second}Z"
         assert cache[text] == parse_time(text)
         assert len(cache) <= 3
+
+
+def test_a_time_of_a_million_digits_is_not_kept() -> None:
+    cache = Instants()
+    text = "2026-11-22T03:20:00Z"
+    assert cache[text.replace("Z", f".{'0' * 1_000_000}Z")] == cache[text]
+    assert list(cache) == [text]
