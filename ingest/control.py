@@ -73,6 +73,7 @@ class Control:
         self._receipts = Receipts()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._leaving = False  # aiomqtt may swallow a cancellation (asyncio.wait_for, Python 3.11)
         self.connected = False
         self.last_error = "not connected yet"
 
@@ -83,6 +84,7 @@ class Control:
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._task is not None:
+            self._leaving = True
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -98,7 +100,7 @@ class Control:
 
     async def _run(self) -> None:
         backoff = Backoff()
-        while True:
+        while not self._leaving:
             began = _now()
             try:
                 await self._converse()
@@ -129,6 +131,8 @@ class Control:
             self._receipts.all_again(_now())
             self.connected = True
             self.last_error = ""
+            if self._leaving:
+                return
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(client))
                 tasks.create_task(self._publish(client))
@@ -148,7 +152,7 @@ class Control:
                 )
 
     async def _publish(self, client: aiomqtt.Client) -> None:
-        while True:
+        while not self._leaving:
             due = self._receipts.next(_now())
             if due is None:
                 self._changed.clear()

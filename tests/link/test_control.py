@@ -1,6 +1,7 @@
 """The control connection: status of units in, receipts out, on each broker."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 from typing import Any
@@ -140,3 +141,21 @@ async def test_without_a_broker_receipts_are_kept_and_the_error_is_told(broker: 
         await until(lambda: "refused" in link.last_error)
         broker.start()
         assert [content["seq"] for _, content, _ in await received(broker, 1)] == [9_999]
+
+
+async def test_it_is_left_though_a_cancellation_was_swallowed(
+    mosquitto: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python 3.11 does when the broker acknowledges a receipt in the moment of leaving."""
+    publishing = asyncio.Event()
+
+    async def publish(*_: Any, **__: Any) -> None:
+        publishing.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(aiomqtt.Client, "publish", publish)
+    async with asyncio.timeout(60):
+        async with control(mosquitto, Heard()) as link:
+            link.receipt("gres1", "ams-1", "b1", 7, 1_700_000_000_000_000)
+            await publishing.wait()
