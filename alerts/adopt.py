@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +22,12 @@ def carry_over(old: Board, layout: Layout) -> Board:
     """Return a board for a new layout with everything of the old one that still holds.
 
     Channels whose period or zone changed, or that need slots they did not have, become cold: they
-    are read back from the database when they are next judged.
+    are read back from the database when they are next judged. Where the layouts say the same the
+    old board itself goes on.
     """
+    if old.layout.says_the_same_as(layout):
+        old.layout = layout
+        return old
     new = Board(layout)
     n = min(old.layout.channels, layout.channels)
     for name in ("evaluated", "newest", "received", "cold"):
@@ -73,37 +77,34 @@ def changed_since(old: Limits, new: Limits) -> dict[int, int]:
     A new, changed or vanished version counts from its ``valid_after``; one that merely ends
     otherwise (a successor came) from the earlier of the two ends.
     """
-    before, after = _versions(old), _versions(new)
-    changed: dict[int, int] = {}
-    for key in before.keys() | after.keys():
-        was, now = before.get(key), after.get(key)
-        if was == now:
-            continue
-        one = was or now
-        if one is None:
-            continue
-        start = one.valid_after
-        if was and now and was.rest == now.rest:
-            start = min(was.valid_until, now.valid_until)
-        changed[one.channel] = min(start, changed.get(one.channel, start))
-    return changed
-
-
-class _Version(NamedTuple):
-    channel: int
-    valid_after: int
-    valid_until: int
-    rest: tuple[object, ...]
-
-
-def _versions(limits: Limits) -> dict[tuple[int, int], _Version]:
-    others = [one.name for one in fields(Limits) if one.name != "valid_until"]
-    rest = zip(*(getattr(limits, name).tolist() for name in others), strict=True)
-    keys = zip(limits.limit.tolist(), limits.version.tolist(), strict=True)
-    spans = zip(
-        limits.channel.tolist(),
-        limits.valid_after.tolist(),
-        limits.valid_until.tolist(),
-        strict=True,
+    was, now = _keys(old), _keys(new)
+    _, before, after = np.intersect1d(was, now, assume_unique=True, return_indices=True)
+    gone, come = np.setdiff1d(np.arange(len(was)), before), np.setdiff1d(np.arange(len(now)), after)
+    other = np.zeros(len(before), np.bool_)
+    for one in fields(Limits):
+        if one.name != "valid_until":
+            other |= getattr(old, one.name)[before] != getattr(new, one.name)[after]
+    ends = np.minimum(old.valid_until[before], new.valid_until[after])
+    moved = ~other & (old.valid_until[before] != new.valid_until[after])
+    channels = (
+        *(old.channel[gone], new.channel[come]),
+        *(old.channel[before[other]], old.channel[before[moved]]),
     )
-    return {key: _Version(*span, row) for key, span, row in zip(keys, spans, rest, strict=True)}
+    starts = (
+        *(old.valid_after[gone], new.valid_after[come]),
+        *(old.valid_after[before[other]], ends[moved]),
+    )
+    return _earliest(np.concatenate(channels), np.concatenate(starts))
+
+
+def _keys(limits: Limits) -> NDArray[np.int64]:
+    """Return limit and version as one number."""
+    return (limits.limit.astype(np.int64) << 32) | limits.version
+
+
+def _earliest(channel: NDArray[np.int32], start: NDArray[np.int64]) -> dict[int, int]:
+    """Return the earliest start of each channel."""
+    order = np.lexsort((start, channel))
+    channel, start = channel[order], start[order]
+    first = np.flatnonzero(np.diff(channel, prepend=-1))
+    return dict(zip(channel[first].tolist(), start[first].tolist(), strict=True))

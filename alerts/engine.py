@@ -22,7 +22,7 @@ from alerts.rejudge import recomputed
 from alerts.rounds import rounds, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,6 +56,11 @@ class Engine:
 
     async def take(self, readings: Readings) -> None:
         """Judge a committed batch. Readings of one batch may be in any order."""
+        self._unfinished = True
+        await self._take(readings)
+        self._unfinished = False
+
+    async def _take(self, readings: Readings) -> None:
         board = self.board
         plain, odd = split(readings, board)
         journal = Journal()
@@ -67,11 +72,9 @@ class Engine:
         np.maximum.at(board.newest, channels[plain], readings.time[plain])
         board.received[channels] = readings.received_at
         self.batch = readings.batch
-        self._unfinished = True
         await self._save(journal)
         if len(odd):
             await self._retake(readings, odd)
-        self._unfinished = False
 
     def _move(self, journal: Journal, channel: NDArray[np.int32], until: NDArray[np.int64]) -> None:
         """Evaluate channels minute by minute up to ``until``."""
@@ -100,14 +103,14 @@ class Engine:
         await self._write_blocks()
         await self._touch()
 
-    async def _write_blocks(self) -> None:
+    async def _write_blocks(self, *, compare: bool = False) -> None:
         judged = None if self._unfinished else self.batch
         if not self._blocks and judged in {None, self._flushed}:
             return
         blocks, judgements = self._blocks, self._judgements
         self._blocks, self._judgements = [], []
         await self.store.save_blocks(
-            BlockRows.joined(blocks), JudgementRows.joined(judgements), judged, compare=False
+            BlockRows.joined(blocks), JudgementRows.joined(judgements), judged, compare=compare
         )
         if judged is not None:
             self._flushed = judged
@@ -238,8 +241,14 @@ class Engine:
             await self.judge_again(tasks, cause)
         board.newest[channels] = np.maximum(board.newest[channels], last)
 
-    async def wake(self, spans: Iterable[Span]) -> None:
-        """Read channels into memory, and judge what a stopped server left unjudged of them."""
+    async def wake(
+        self, spans: Iterable[Span], tail: AsyncIterable[Readings] | None = None
+    ) -> None:
+        """Go on where a stopped server was.
+
+        Reads the channels of ``spans`` into memory and judges what was left unjudged of them; takes
+        the ``tail`` of readings that channels in memory do not know of, judged before or not.
+        """
         self._unfinished = True
         late: list[Task] = []
         plain: list[Task] = []
@@ -249,6 +258,10 @@ class Engine:
             (late if span.late else plain).append(task)
         await self.judge_again(plain)
         await self.judge_again(late, Cause.LATE)
+        if tail is not None:
+            async for readings in tail:
+                await self._take(readings)
+                await self._write_blocks(compare=True)
         self._unfinished = False
 
     def task(

@@ -105,6 +105,20 @@ class Layout:
         wanted = np.concatenate([np.zeros(0, np.intp), *spans])
         return Limits(*(getattr(self.versions, one.name)[wanted] for one in fields(Limits)))
 
+    def says_the_same_as(self, other: Layout) -> bool:
+        """Whether both were made of the same registry: then all their look-ups are the same."""
+        return (
+            self.zones == other.zones
+            and all(
+                np.array_equal(getattr(self, name), getattr(other, name))
+                for name in ("active", "period", "zone")
+            )
+            and all(
+                np.array_equal(getattr(self.versions, one.name), getattr(other.versions, one.name))
+                for one in fields(Limits)
+            )
+        )
+
     @classmethod
     def of(
         cls,

@@ -23,6 +23,7 @@ from alerts.recipients import recipient
 from console.app import Health, build_app
 from console.site import listening
 from ingest.broker_url import parse_broker_url
+from ingest.checkpoint import Checkpoint
 from ingest.control import Control
 from ingest.embedded_broker import EmbeddedBroker
 from ingest.housekeeping import Housekeeping
@@ -44,7 +45,7 @@ from storage.errors import Unavailable
 from storage.lock import ServerLock
 from storage.migrate import migrate
 from storage.partitions import make_partitions
-from storage.pool import connect, open_pool
+from storage.pool import connect, open_pool, unavailable
 from storage.registry_load import load_recipients, load_registry
 from storage.times import to_micros
 from storage.watch import database_time, installation
@@ -189,9 +190,10 @@ class Server:
         accept_from = settings.accept_from
         patience = Patience(self.metrics)
         self.store = JudgingStore(self.pool, patience, f"urn:uuid:{name}", recipients)
-        self.judge = await start_judging(self.store, registry, wall_clock)
+        checkpoint = Checkpoint.of(settings.data_dir, name)
+        self.judge = await start_judging(self.store, registry, wall_clock, checkpoint)
         self.judging_patience = patience
-        async with self.pool.acquire() as conn:
+        async with unavailable("restore the intake"), self.pool.acquire() as conn:
             receipts = await latest_receipts(conn, registry)
             self.preparer, next_batch = await restore(
                 conn,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from alerts.board import Board
 from alerts.core.vocabulary import HOUR, NEVER
 from alerts.engine import Engine
 from alerts.layout import Layout
 from alerts.rejudge import Span
 from ingest.judging import JudgingStore, readings_of
 from ingest.patience import GivenUp
+from ingest.resume import resume, tail
 from storage.alerts import read_unresolved
 from storage.batches import next_batch
 from storage.followers import load_newest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
 
+    from ingest.checkpoint import Checkpoint
     from storage.received import Committed, Received
     from storage.registry import Registry
 
@@ -35,6 +36,7 @@ _log = structlog.get_logger(__name__)
 
 FLUSH_EVERY = 1.0  # seconds
 FLUSHES_A_SWEEP = 2
+FLUSHES_A_CHECKPOINT = 300
 RECENT = 27 * HOUR  # channels heard of since are read into memory at the start
 
 
@@ -46,10 +48,17 @@ class Judge:
     """
 
     def __init__(
-        self, engine: Engine, store: JudgingStore, registry: Registry, clock: Callable[[], int]
+        self,
+        engine: Engine,
+        store: JudgingStore,
+        registry: Registry,
+        clock: Callable[[], int],
+        checkpoint: Checkpoint,
     ) -> None:
         self.engine = engine
         self._store = store
+        self._checkpoint = checkpoint
+        self._kept = -1
         self._given_up = False
         self._registry = registry
         self._clock = clock
@@ -78,10 +87,30 @@ class Judge:
             if tick % FLUSHES_A_SWEEP == 0:
                 await self._in_turn(lambda: self.engine.sweep(self._clock()))
             await self._in_turn(self.engine.flush)
+            if tick % FLUSHES_A_CHECKPOINT == FLUSHES_A_CHECKPOINT - 1:
+                await self.keep()
 
     async def finish(self) -> None:
         """Have everything written that is decided."""
         await self._in_turn(self.engine.flush)
+        await self.keep()
+
+    async def keep(self) -> None:
+        """Keep the board in its file, for a restart to go on from."""
+        written = False
+
+        async def write() -> None:
+            nonlocal written
+            batch = self.engine.batch
+            await self.engine.flush()
+            mark = await self._store.read_mark(batch)
+            if mark and batch != self._kept:
+                written = await asyncio.to_thread(self._checkpoint.write, self.engine.board, mark)
+                self._kept = batch
+
+        await self._in_turn(write)
+        if written:
+            await asyncio.to_thread(self._checkpoint.publish)
 
     async def _in_turn(self, work: Callable[[], Awaitable[None]]) -> None:
         async with self._turn:
@@ -106,7 +135,9 @@ def layout_of(registry: Registry) -> Layout:
     )
 
 
-async def start_judging(store: JudgingStore, registry: Registry, clock: Callable[[], int]) -> Judge:
+async def start_judging(
+    store: JudgingStore, registry: Registry, clock: Callable[[], int], checkpoint: Checkpoint
+) -> Judge:
     """Return a judge that goes on where the last server stopped.
 
     What was committed and not judged is judged first, with its notices; then what a registry that
@@ -114,21 +145,20 @@ async def start_judging(store: JudgingStore, registry: Registry, clock: Callable
     """
     now = clock()
     layout = layout_of(registry)
-    board = Board(layout)
     async with unavailable("restore the judging"), store.pool.acquire() as conn:
         newest = await load_newest(conn, layout.channels)
         unresolved = {alert.limit: alert for alert in await read_unresolved(conn)}
         last = await next_batch(conn) - 1
+        board, after = await resume(conn, checkpoint, layout, newest, last)
+        board.received[newest > 0] = now
         alerting = np.isin(layout.limit_number, list(unresolved))
-        spans = await _spans(conn, newest, now, layout.limit_channel[alerting])
+        cold = np.where(board.cold, newest, 0)
+        spans = await _spans(conn, cold, now, layout.limit_channel[alerting])
         judged_version = await read_progress(conn, "registry")
         kept_from = await readings_kept_from(conn)
-    known = newest > 0
-    board.newest[known] = newest[known]
-    board.received[known] = now
-    board.cold = known
     engine = Engine(store, board, unresolved, last, NEVER if kept_from is None else kept_from)
-    await engine.wake(spans)
+    warm = int((~board.cold & (board.evaluated != NEVER)).sum())
+    await engine.wake(spans, tail(store.pool, board, after, last, now))
     versions = registry.limits
     starts: dict[int, int] = {}
     for row in np.flatnonzero(versions.version > judged_version).tolist():
@@ -137,8 +167,14 @@ async def start_judging(store: JudgingStore, registry: Registry, clock: Callable
     await engine.judge_from(starts)
     await engine.flush()
     await store.note_registry(registry.version)
-    _log.info("judging restored", channels_read=len(spans), alerts=len(engine.unresolved))
-    return Judge(engine, store, registry, clock)
+    _log.info(
+        "judging restored",
+        channels_kept=warm,
+        channels_read=len(spans),
+        batches=last - after,
+        alerts=len(engine.unresolved),
+    )
+    return Judge(engine, store, registry, clock, checkpoint)
 
 
 async def _spans(
@@ -147,19 +183,22 @@ async def _spans(
     now: int,
     alerting: NDArray[np.int32],
 ) -> list[Span]:
-    """Return what has to be read into memory.
+    """Return what has to be read into memory of the channels with a ``newest`` reading.
 
     The recent channels, those with an alert, and what is not judged or not closed.
     """
     channels = np.flatnonzero(newest > 0).astype(np.int32)
+    if not len(channels):
+        return []
     unclosed = dict(await read_unclosed(conn, channels, newest[channels]))
     unjudged = {
         row["channel"]: row
         for row in await read_unjudged(conn, await read_progress(conn, "alerts"))
     }
     recent = channels[newest[channels] >= now - RECENT].tolist()
+    wanted = {*recent, *alerting.tolist(), *unclosed, *unjudged}
     spans = []
-    for channel in sorted({*recent, *alerting.tolist(), *unclosed, *unjudged}):
+    for channel in sorted(wanted.intersection(channels.tolist())):
         row = unjudged.get(channel)
         judged_until = min(int(newest[channel]), unclosed.get(channel, int(newest[channel])))
         if row is None:

@@ -14,6 +14,7 @@ from alerts.core.records import Readings
 from alerts.core.vocabulary import Flag, Status
 from alerts.notice import event, event_type
 from alerts.track import Series
+from ingest.checkpoint import Mark
 from storage.alerts import has_alerts, read_alerts_since, write_alerts, write_history
 from storage.blocks import write_changed, write_new
 from storage.judging import read_series, write_progress
@@ -21,6 +22,7 @@ from storage.notices import NewNotice, insert_notices
 from storage.pool import unavailable
 from storage.queries.alerts import alert_items
 from storage.received import Outcome
+from storage.tail import batch_received_at, history_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -154,6 +156,17 @@ class JudgingStore:
         return await self._transact(
             "read alerts", lambda conn: read_alerts_since(conn, limits, since)
         )
+
+    async def read_mark(self, batch: int) -> Mark | None:
+        """Return where a board stands that has taken everything up to a batch; None: nowhere."""
+
+        async def read(conn: asyncpg.Connection) -> Mark | None:
+            received_at = await batch_received_at(conn, batch)
+            if received_at is None:
+                return None
+            return Mark(batch, received_at, await history_end(conn))
+
+        return await self._transact("mark the judging", read)
 
     async def note_registry(self, version: int) -> None:
         """Store that every registry version up to this one has been judged by."""
