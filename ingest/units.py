@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ingest.wire import UnitStatus
 from storage.boots import UnitState, save_unit_state
 from storage.errors import Unavailable
+from storage.pool import unavailable
 
 if TYPE_CHECKING:
     import asyncpg
@@ -57,13 +58,13 @@ class UnitStates:
             await self._news.wait()
             self._news.clear()
             try:
-                async with self._pool.acquire() as conn:
+                async with unavailable("store units' states"), self._pool.acquire() as conn:
                     while self._waiting:
                         number, said = next(iter(self._waiting.items()))
                         await save_unit_state(conn, said)
                         if self._waiting[number] is said:
                             del self._waiting[number]
-            except (Unavailable, OSError) as error:
+            except Unavailable as error:
                 _log.warning("unit states wait", error=str(error))
                 await asyncio.sleep(RETRY_AFTER)
                 self._news.set()
