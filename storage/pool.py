@@ -116,7 +116,11 @@ async def connect(url: str) -> asyncpg.Connection:
         conn = await asyncpg.connect(
             url, server_settings=_SESSION, command_timeout=_ANSWER, timeout=_CONNECT
         )
-        await _prepare(conn)
+        try:
+            await _prepare(conn)
+        except BaseException:
+            conn.terminate()
+            raise
         return conn
 
 
