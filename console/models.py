@@ -143,7 +143,11 @@ class Reading(Model):
     time: datetime
     value: float | None
     status: StatusName
-    flags: list[FlagName]
+    flags: list[FlagName] = Field(
+        description="stuck and jump compare a valid reading with the valid one before it, unless"
+        " that is older than 1 h and than two periods; of a reading's revisions only the current"
+        " one has them."
+    )
     revision: int
     received_at: datetime | None = Field(description="Null once retention removed the record.")
 

@@ -37,6 +37,7 @@ class Flag(IntFlag):
     """What the server found out about a reading. Only ``RANGE`` keeps it out of averages.
 
     ``LATE``, ``CLOCK``, ``REVISED`` and ``GAP_BEFORE`` tell of its arrival, the rest of its value.
+    ``STUCK`` and ``JUMP`` are never stored: they are derived when readings are read.
     """
 
     RANGE = 1
