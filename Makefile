@@ -27,7 +27,7 @@ demo: $(READY)  ## run the server and three simulated plants; Ctrl-C stops (data
 
 .PHONY: test
 test: $(READY)  ## run every test that can run on this machine
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 .PHONY: check
 check: $(READY)  ## lint, types, import rules
