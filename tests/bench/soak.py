@@ -150,15 +150,15 @@ def measure(options: argparse.Namespace) -> bool:
         stack.callback(sender.terminate)
         time.sleep(5)  # until the load is in its stride
         course = asyncio.run(soak(running, broker.pid if broker else None, seconds))
-    what = f"{rate:,.0f} readings/s for {options.minutes:g} min, {shape}"
-    broker_name = "NATS" if options.nats else "Mosquitto"
-    print(f"soak, {what}, {broker_name}; {machine_name()}")
+    what = f"{rate:,.0f} readings/s for {options.minutes:g} min"
+    where = f"{shape}, {'NATS' if options.nats else 'Mosquitto'}; {machine_name()}"
+    print(f"soak, {what}, {where}")
     found = verdicts(course, rate)
     for verdict in found:
         print(f"  {verdict}")
     if options.plot:
         windows = latency_windows(course.probes, seconds, WINDOWS)
-        svg = soak_plot(f"{what}, {broker_name}", machine_name(), course, windows)
+        svg = soak_plot(what, where, course, windows)
         Path(options.plot).write_text(svg, encoding="utf-8")
         print(f"  plot in {options.plot}")
     return all(verdict.flat for verdict in found)
