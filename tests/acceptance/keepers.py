@@ -74,9 +74,11 @@ class Keeper:
             await asyncio.sleep(PAUSE)
 
     async def repeat(self) -> None:
-        """Publish again what no receipt covers."""
+        """Publish again what no receipt covers, and wait until the broker has nearly all of it."""
         for parcel in list(self.kept.values()):
             await self.publisher.put(parcel)
+        while self.publisher.counts.waiting > 2 * AT_ONCE:  # noqa: ASYNC110 - has no event
+            await asyncio.sleep(PAUSE)
 
     async def listen(self) -> None:
         """Hear receipts for ever, through broken connections."""
