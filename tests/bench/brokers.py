@@ -1,6 +1,6 @@
 """What a broker loses of what it acknowledged: killed and stopped under load, with some settings.
 
-    python -m tests.bench.brokers --rounds 5
+  python -m tests.bench.brokers --rounds 5
 
 In each round a broker begins with empty data and one persistent subscription that it has saved. Its
 subscriber is away while a publisher sends with QoS 1 at the highest rate. Then the broker is killed
@@ -10,29 +10,29 @@ subscriber takes what is left. Lost is what the publisher has an acknowledgement
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import logging
 import math
 import random
-import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import structlog
 
 from ingest.broker_url import parse_broker_url
 from ingest.link import Link
 from simulators.broker import parse_broker
 from simulators.puback import PublishConnection
 from tests.bench.core import machine_name
+from tests.bench.running import command_line, folder, tell
 from tests.fixtures.brokers import Broker, mosquitto_broker, nats_broker
 from tests.link.publisher import TOPIC, publish_packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 WINDOW, BLOCK = 1000, 100  # messages on their way, and written at once
 PAYLOAD = 200  # bytes
@@ -77,7 +77,7 @@ class Load:
     def pump(self) -> None:
         """Send as much as may be on its way."""
         connection = self.connection
-        if connection is None or connection.transport is None:
+        if connection is None or connection.transport is None or connection.transport.is_closing():
             return
         while self.sent - len(self.taken) <= WINDOW - BLOCK and connection.writable:
             numbers = range(self.sent, self.sent + BLOCK)
@@ -170,8 +170,8 @@ async def rest(broker: Broker) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 async def one_round(make: Callable[[Path], Broker], way: str, seconds: float) -> Outcome:
     """Return what came of one broker; ``way`` is "kill" or "stop"."""
-    with tempfile.TemporaryDirectory(prefix="ams-bench-") as name:
-        broker = make(Path(name))
+    with folder() as place:
+        broker = make(place)
         broker.start()
         try:
             async with link(broker) as subscriber:
@@ -187,9 +187,9 @@ async def measure(name: str, rounds: int, seconds: float) -> str:
     """Return the table's row for one setting."""
     killed: list[Outcome] = []
     for number in range(rounds):
-        print(f"    … {name}: kill {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        tell(f"{name}: kill {number + 1} of {rounds}")
         killed.append(await one_round(SETTINGS[name], "kill", seconds + random.uniform(0, 1)))
-    print(f"    … {name}: clean stop", file=sys.stderr, flush=True)
+    tell(f"{name}: clean stop")
     stopped = await one_round(SETTINGS[name], "stop", seconds)
     whole = together(killed)
     cells = [name, f"{whole.rate:,.0f}", *shown(whole), *shown(stopped)]
@@ -215,12 +215,11 @@ async def run(rounds: int, seconds: float) -> None:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="kills for each setting")
     parser.add_argument("--seconds", type=float, default=3.0, help="load before each kill")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     print(f"brokers under QoS 1 load, {PAYLOAD} bytes a message; {machine_name()}\n")
     asyncio.run(run(options.rounds, options.seconds))
 
