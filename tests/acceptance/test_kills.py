@@ -147,6 +147,7 @@ async def test_killed_at_random_the_end_is_that_of_an_undisturbed_run(
         expected = await results(calm)
         await calm.stop()
         assert expected["alerts"], "the run has nothing to announce"
+        assert any("jump" in row for row in expected["readings"]), "no value jumps in the run"
 
         server = made(here, "killed", heard.url)
         await server.start()
