@@ -35,7 +35,7 @@ from ingest.patience import Patience
 from ingest.pipeline import Pipeline, Ports
 from ingest.ready_file import Urls, write_ready_file
 from ingest.registry_command import apply_registry_file
-from ingest.restore import DatabasePorts, latest_receipts, restore
+from ingest.restore import DatabasePorts, restore
 from ingest.units import UnitStates
 from ingest.watch import Watcher
 from storage import notices
@@ -194,8 +194,7 @@ class Server:
         self.judge = await start_judging(self.store, registry, wall_clock, checkpoint)
         self.judging_patience = patience
         async with unavailable("restore the intake"), self.pool.acquire() as conn:
-            receipts = await latest_receipts(conn, registry)
-            self.preparer, next_batch = await restore(
+            self.preparer, next_batch, receipts = await restore(
                 conn,
                 registry,
                 accept_from=None if accept_from is None else to_micros(accept_from),

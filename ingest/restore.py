@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from storage.retries import Retry
 
 
-_NEVER = 2**52  # microseconds: after every receipt, so that only each unit's latest boot counts
-
-
 async def restore(
     conn: asyncpg.Connection, registry: Registry, *, accept_from: int | None, since: int
-) -> tuple[Preparer, int]:
-    """Return what deliveries are held against, and the number of the next batch.
+) -> tuple[Preparer, int, list[Receipt]]:
+    """Return what deliveries are held against, the next batch's number, and receipts to be sent.
 
     Only boots heard of after ``since`` (us), and each unit's latest, are kept in memory; the
     others are looked up when they are heard of again. Raises Unavailable.
@@ -42,18 +39,15 @@ async def restore(
         sequences.remember(boot.unit, boot.boot, boot.id, boot.ranges)
     held = Held(await load_held(conn, Reason.IN_THE_FUTURE, MAX_HELD))
     preparer = Preparer(registry, newest, sequences, held=held, accept_from=accept_from)
-    return preparer, await batches.next_batch(conn)
+    return preparer, await batches.next_batch(conn), _receipts(known, registry)
 
 
-async def latest_receipts(conn: asyncpg.Connection, registry: Registry) -> list[Receipt]:
-    """Return each unit's receipt as of what is committed: the last one may never have been sent.
-
-    Raises Unavailable.
-    """
+def _receipts(known: Sequence[boots.Boot], registry: Registry) -> list[Receipt]:
+    """Return each unit's receipt as of what is committed: the last one may never have been sent."""
     units = {unit.id: unit for unit in registry.units.values()}
     return [
         Receipt(units[boot.unit].enterprise, units[boot.unit].unit, boot.boot, boot.ranges[0][1])
-        for boot in await boots.load_sequences(conn, since=_NEVER)
+        for boot in known
         if boot.is_latest and boot.ranges and boot.unit in units
     ]
 

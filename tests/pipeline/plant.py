@@ -82,7 +82,7 @@ class Plant:
 
     async def start(self, known: Registry | None = None, **changed: Any) -> None:
         async with self.pool.acquire() as conn:
-            preparer, batch = await restore(conn, known or registry(), accept_from=None, since=0)
+            preparer, batch, _ = await restore(conn, known or registry(), accept_from=None, since=0)
         ports = replace(self.ports(), **changed)
         self.pipeline = Pipeline(ports, preparer, self.metrics, next_batch=batch)
         self.task = asyncio.create_task(self.pipeline.run())
