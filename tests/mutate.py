@@ -53,7 +53,8 @@ def failures(copy: Path, tests: Sequence[str]) -> tuple[int, dict[str, str], str
     """
     report = copy / "report.xml"
     report.unlink(missing_ok=True)
-    options = ("-q", "-p", "no:cacheprovider", f"--junitxml={report}")
+    first = ["-x"] if len(tests) == 1 else []  # the test's other cases would tell no more
+    options = ("-q", "-p", "no:cacheprovider", f"--junitxml={report}", *first)
     done = _python(copy, "-m", "pytest", *options, *map(node, tests))
     said: dict[str, str] = {}
     cases = ET.parse(report).iter("testcase") if report.exists() else iter(())  # noqa: S314 - our own
