@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
 MIB = 2**20
+Pids = Callable[[], list[int]]
 _GONE = (FileNotFoundError, ProcessLookupError)
+_NOTHING = (0.0, 0.0)
 
 
 def status(pid: int, field: str) -> int:
@@ -48,6 +51,16 @@ def cpu_seconds(pid: int) -> tuple[float, float]:
     """Return the processor time that a process has used, (its own, the kernel's for it)."""
     fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) / TICKS, int(fields[12]) / TICKS
+
+
+def path_processes(server: int, broker: int | None, sender: int) -> dict[str, Pids]:
+    """Return the groups of the whole path; ``broker`` None: the server's embedded one."""
+    return {
+        "server": lambda: [server],
+        "PostgreSQL": lambda: database_processes(server),
+        "broker": lambda: broker_processes(server, broker),
+        "load generator": lambda: [sender],
+    }
 
 
 def descendants(pid: int) -> list[int]:
@@ -87,14 +100,16 @@ def broker_processes(server: int, broker: int | None) -> list[int]:
 class Usage:
     """The processor time of some groups of processes since this was made.
 
-    A process that ends counts for what it had used when ``look`` last saw it.
+    ``groups`` say which processes a group has; whatever ``look`` ever saw of them counts, a
+    process that has ended for what it had used by the last look.
     """
 
-    groups: Mapping[str, list[int]]
+    groups: Mapping[str, Pids]
     began: float = field(default_factory=time.perf_counter)
+    titles: dict[int, str] = field(default_factory=dict)
     _first: dict[int, tuple[float, float]] = field(default_factory=dict)
     _last: dict[int, tuple[float, float]] = field(default_factory=dict)
-    titles: dict[int, str] = field(default_factory=dict)
+    _members: dict[str, set[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.look()
@@ -103,33 +118,27 @@ class Usage:
     def look(self) -> None:
         """Note what has been used by now."""
         self.ended = time.perf_counter()
-        for pid in {pid for pids in self.groups.values() for pid in pids}:
-            with contextlib.suppress(*_GONE):
-                self._last[pid] = cpu_seconds(pid)
-                self.titles[pid] = title(pid) or self.titles.get(pid, "")
+        for name, pids in self.groups.items():
+            members = self._members.setdefault(name, set())
+            members.update(pids())
+            for pid in members:
+                with contextlib.suppress(*_GONE):
+                    self._last[pid] = cpu_seconds(pid)
+                    self.titles[pid] = title(pid) or self.titles.get(pid, "")
 
     @property
     def seconds(self) -> float:
         """Seconds between the first and the last look."""
         return self.ended - self.began
 
-    def cpu(self, group: str) -> tuple[float, float]:
-        """Return a group's seconds of processor time, (its own, the kernel's)."""
-        return self.cpu_of(self.groups[group])
-
-    def cpu_of(self, pids: list[int]) -> tuple[float, float]:
-        """Return the seconds of processor time of some processes."""
-        zero = (0.0, 0.0)
-        spent = [
-            [
-                now - then
-                for now, then in zip(self._last[pid], self._first.get(pid, zero), strict=True)
-            ]
-            for pid in pids
-            if pid in self._last
-        ]
-        return sum(one[0] for one in spent), sum(one[1] for one in spent)
+    def processes(self, group: str) -> dict[int, tuple[float, float]]:
+        """Return the seconds of each process of a group, (its own, the kernel's for it)."""
+        found = {}
+        for pid in self._members[group] & self._last.keys():
+            now, then = self._last[pid], self._first.get(pid, _NOTHING)
+            found[pid] = (now[0] - then[0], now[1] - then[1])
+        return found
 
     def share(self, group: str) -> float:
         """Return a group's share of one core."""
-        return sum(self.cpu(group)) / self.seconds
+        return sum(map(sum, self.processes(group).values())) / self.seconds

@@ -20,7 +20,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.bench.core import machine_name
-from tests.bench.processes import Usage, broker_processes, database_processes
+from tests.bench.processes import Usage, path_processes
 from tests.bench.ramp import Shape
 from tests.bench.running import (
     PROGRAMS,
@@ -89,12 +89,7 @@ def run(place: Path, shape: Shape, seconds: float, *, sampled: bool) -> tuple[Us
         stack.callback(sender.wait)
         stack.callback(sender.kill)
         time.sleep(WARM_UP)
-        groups = {
-            "load generator": [sender.pid],
-            "broker (Mosquitto)": broker_processes(running.pid, broker.pid),
-            "PostgreSQL": database_processes(running.pid),
-            "server": [running.pid],
-        }
+        groups = path_processes(running.pid, broker.pid, sender.pid)
         before, usage = Scrape(running.http), Usage(groups)
         with counting(running.pid) if sampled else contextlib.nullcontext():
             time.sleep(seconds)
@@ -107,10 +102,10 @@ def run(place: Path, shape: Shape, seconds: float, *, sampled: bool) -> tuple[Us
 def by_process(usage: Usage) -> dict[str, tuple[float, float]]:
     """Return the seconds of each part of the path, (its own, the kernel's), greatest first."""
     found: dict[str, tuple[float, float]] = {}
-    for name, pids in usage.groups.items():
-        for pid in pids:
+    for name in usage.groups:
+        for pid, new in usage.processes(name).items():
             part = database_part(usage.titles.get(pid, "")) if name == "PostgreSQL" else name
-            old, new = found.get(part, (0.0, 0.0)), usage.cpu_of([pid])
+            old = found.get(part, (0.0, 0.0))
             found[part] = (old[0] + new[0], old[1] + new[1])
     return dict(sorted(found.items(), key=lambda item: -sum(item[1])))
 

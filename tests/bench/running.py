@@ -180,16 +180,24 @@ class Scrape:
         """Return the sum of a metric's samples."""
         return self._values.get(name, 0.0)
 
-    def quantile(self, name: str, share: float, since: Scrape | None = None) -> float:
+    def _counts(self, name: str, since: Scrape) -> dict[float, float]:
+        earlier = since._buckets[f"{name}_bucket"]
+        return {
+            bound: count - earlier.get(bound, 0.0)
+            for bound, count in self._buckets[f"{name}_bucket"].items()
+        }
+
+    def within(self, name: str, bound: float, since: Scrape) -> float:
+        """Return the share of a histogram's observations since then that are in ``bound``."""
+        counts = self._counts(name, since)
+        return counts[bound] / max(counts.values(), default=0.0)
+
+    def quantile(self, name: str, share: float, since: Scrape) -> float:
         """Return a histogram's quantile since an earlier scrape, as Prometheus estimates it.
 
         NaN without observations; the last bound for what lies beyond it.
         """
-        earlier = since._buckets[f"{name}_bucket"] if since else {}
-        counts = {
-            bound: count - earlier.get(bound, 0.0)
-            for bound, count in self._buckets[f"{name}_bucket"].items()
-        }
+        counts = self._counts(name, since)
         wanted, low, below = share * max(counts.values()), 0.0, 0.0
         for bound, count in sorted(counts.items()):
             if count >= wanted and count > below:
