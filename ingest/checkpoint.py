@@ -74,7 +74,7 @@ class Checkpoint:
     def read(self) -> tuple[Mark, Board] | None:
         """Return what was published last; None where there is nothing that can be used."""
         try:
-            with np.load(self.path) as arrays:
+            with self.path.open("rb") as file, np.load(file) as arrays:
                 mark = Mark(**json.loads(str(arrays["mark"])))
                 if mark.format != FORMAT:
                     return None
