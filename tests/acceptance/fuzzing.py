@@ -8,6 +8,7 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
+from tests.acceptance.fuzzing_large import LARGE
 from tests.acceptance.publishing import rfc3339
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Fuzzer:
     def payload(self) -> bytes:
         rng = self.rng
         if rng.randrange(HUGE) == 0:
-            return rng.choice(_LARGE)(rng, self.times[0])
+            return rng.choice(LARGE)(rng, self.times[0])
         if rng.random() < 0.5:
             return self._near()
         payload = bytearray(rng.choice(self.corpus))
@@ -199,60 +200,4 @@ def _swap(rng: Random, payload: bytearray, _: list[bytes]) -> None:
 
 _MUTATIONS: list[Callable[[Random, bytearray, list[bytes]], None]] = [
     _flip, _flip, _truncate, _cut, _double, _insert, _splice, _swap,
-]  # fmt: skip
-
-
-# ---- large ones ----
-
-
-def _message(time: str, values: str, seq: int = 1) -> bytes:
-    sample = f'{{"time":"{time}","values":{values}}}'
-    return f'{{"boot":"large","seq":{seq},"samples":[{sample}]}}'.encode()
-
-
-def _deep(rng: Random, time: str) -> bytes:
-    depth = rng.choice((50, 900, 1_100, 60_000))
-    opening, closing = rng.choice((("[", "]"), ('{"a":', "}")))
-    return _message(time, f'{{"so2":{opening * depth}1{closing * depth}}}')
-
-
-def _keys(rng: Random, time: str) -> bytes:
-    number = rng.randint(1, 2_000)
-    return _message(time, "{" + ",".join(f'"k{n}":{n}' for n in range(number)) + "}")
-
-
-def _repeated(_: Random, time: str) -> bytes:
-    return _message(time, "{" + ",".join(f'"k{n % 2_999}":1' for n in range(3_000)) + "}")
-
-
-def _samples(rng: Random, time: str) -> bytes:
-    sample = f'{{"time":"{time}","values":{{"so2":NaN}}}}'
-    many = ",".join([sample] * rng.choice((1_000, 10_001)))
-    return f'{{"boot":"large","seq":1,"samples":[{many}]}}'.encode()
-
-
-def _noise(rng: Random, _: str) -> bytes:
-    return rng.randbytes(rng.choice((0, 1, 2, 50, 100_000)))
-
-
-def _padding(rng: Random, time: str) -> bytes:
-    return _message(time, '{"so2":1,"x":1}').ljust(
-        rng.choice((10_000, 1_000_000)), rng.choice((b" ", b"\0", b"}"))
-    )
-
-
-def _word(rng: Random, time: str) -> bytes:
-    size = rng.choice((1_000, 100_000))
-    return rng.choice(
-        (
-            _message(time, '{"' + "k" * size + '":1}'),
-            _message(time, '{"so2":' + "7" * size + "}"),
-            _message(time[:-1] + "." + "5" * size + "Z", '{"so2":1}'),
-            _message(time, '{"so2":"' + "\\u0000" * size + '"}'),
-        )
-    )
-
-
-_LARGE: list[Callable[[Random, str], bytes]] = [
-    _deep, _keys, _repeated, _samples, _noise, _noise, _padding, _word, _word,
 ]  # fmt: skip
