@@ -1,10 +1,18 @@
-"""`make bench`: each benchmark of this folder in turn, each figure beside its baseline."""
+"""`make bench`: the benchmarks of this folder that take a minute or two, one after the other.
+
+Those that take longer are run by themselves, each explains itself with --help:
+
+  python -m tests.bench.sustained     ten minutes at the highest rate that keeps up
+  python -m tests.bench.soak          a quarter of an hour at half of it: does anything grow?
+  python -m tests.bench.start         time and memory to start with a national registry
+"""
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
+
+from tests.bench.running import command_line
 
 FULL = (
     ("decode",),
@@ -14,6 +22,7 @@ FULL = (
     ("path", "--seconds", "30", "--values", "100", "--units", "200"),
     ("path", "--seconds", "30", "--nats", "--no-script"),
     ("latency",),
+    ("profile",),
 )
 QUICK = (
     ("decode",),
@@ -25,7 +34,7 @@ QUICK = (
 
 def main() -> None:
     """Run them; the first that fails ends it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--quick", action="store_true", help="a short run, for CI")
     options = parser.parse_args()
     for name, *arguments in QUICK if options.quick else FULL:

@@ -117,7 +117,12 @@ class Server:
         began = time.perf_counter()
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(STOP_WITHIN)
+            try:
+                self.process.wait(STOP_WITHIN)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise RuntimeError(f"it does not stop:\n{self.log.read_text()[-2000:]}") from None
             self.process = None
         return time.perf_counter() - began
 
