@@ -77,9 +77,13 @@ class Load:
     def pump(self) -> None:
         """Send as much as may be on its way."""
         connection = self.connection
-        if connection is None or connection.transport is None or connection.transport.is_closing():
-            return
-        while self.sent - len(self.taken) <= WINDOW - BLOCK and connection.writable:
+        while (
+            connection is not None
+            and connection.transport is not None
+            and connection.writable
+            and not connection.transport.is_closing()
+            and self.sent - len(self.taken) <= WINDOW - BLOCK
+        ):
             numbers = range(self.sent, self.sent + BLOCK)
             self.sent += BLOCK
             connection.transport.write(b"".join(map(_packet, numbers)))
