@@ -13,7 +13,7 @@ from tests.bench.running import Scrape, load, settled, tell
 if TYPE_CHECKING:
     from tests.bench.running import Server
 
-STEPS = [1.0 - 0.05 * number for number in range(15)]  # of what a flood was stored at
+STEPS = [1.15 - 0.05 * number for number in range(18)]  # of what a flood was stored at
 BEHIND = 1.0  # seconds of load that may wait when it ends
 SENT = 0.97  # of what was asked for: less, and the generator cannot send so much beside the rest
 
@@ -44,7 +44,7 @@ class Shape:
 def highest_rate(running: Server, shape: Shape, seconds: float) -> float:
     """Return the highest of some rates that is kept up for ``seconds``, in readings a second.
 
-    It begins with what a flood is stored at and goes down from there. Raises RuntimeError when
+    It begins above what a flood is stored at and goes down from there. Raises RuntimeError when
     even a quarter of that is too much.
     """
     tell("a flood, to see where to begin")
