@@ -159,6 +159,7 @@ def measure(options: argparse.Namespace) -> bool:
     if options.plot:
         windows = latency_windows(course.probes, seconds, WINDOWS)
         svg = soak_plot(what, where, course, windows)
+        Path(options.plot).parent.mkdir(parents=True, exist_ok=True)
         Path(options.plot).write_text(svg, encoding="utf-8")
         print(f"  plot in {options.plot}")
     return all(verdict.flat for verdict in found)
