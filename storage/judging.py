@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.vocabulary import Flag
+from alerts.core.vocabulary import HOUR, Flag
 from storage.copy import Fields, copy_out
 from storage.times import from_micros, to_micros
 
@@ -30,7 +30,8 @@ _UNJUDGED_FIELDS: Fields = (
     ("late", "int4"),
 )
 
-# Where each channel's last block ends, for those with readings beyond it (or without any block).
+# Where each channel's last block ends, for those with readings beyond it (or without any block),
+# and for those with readings that the last block of one of their limits does not hold.
 _UNCLOSED = """
 select w.channel, b.finish
 from unnest($1::int4[], $2::timestamptz[]) as w (channel, newest)
@@ -39,8 +40,15 @@ left join lateral (
     cross join lateral (
         select finish from blocks where channel = w.channel and window_s = k.window_s
         order by start desc limit 1) last) b on true
-where b.finish is null or b.finish <= w.newest
+where b.finish is null or b.finish <= w.newest or exists (
+    select from limits l where l.channel = w.channel and coalesce((
+        select finish from blocks where channel = w.channel and window_s = l.window_us / 1000000
+        order by start desc limit 1) <= w.newest, true))
 """
+
+# Before a channel's first block nothing tells how far it was judged. A running server closes that
+# block a minute after its end: older readings than these it has judged.
+_FIRST_BLOCK = 27 * HOUR
 
 
 async def read_progress(conn: asyncpg.Connection, follower: str) -> int:
@@ -74,14 +82,20 @@ async def read_unclosed(
 ) -> list[tuple[int, int]]:
     """Return (channel, time) of the channels with readings that no block holds yet.
 
-    The time is the end of the channel's last block, its newest reading where it has no block.
+    The time is the end of the channel's last block; where it has none, 27 hours before its newest
+    reading: the readings of its first block may be judged and the block not written.
     """
     rows = await conn.fetch(
         _UNCLOSED, channels.tolist(), [from_micros(moment) for moment in newest.tolist()]
     )
     by_channel = dict(zip(channels.tolist(), newest.tolist(), strict=True))
     return [
-        (row["channel"], to_micros(row["finish"]) if row["finish"] else by_channel[row["channel"]])
+        (
+            row["channel"],
+            to_micros(row["finish"])
+            if row["finish"]
+            else by_channel[row["channel"]] - _FIRST_BLOCK,
+        )
         for row in rows
     ]
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import numpy as np
 
 from alerts.core.records import Alert, BlockRows, Entry, JudgementRows
-from alerts.core.vocabulary import HOUR, MINUTE, Judgement
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, Judgement
 from storage.alerts import (
     has_alerts,
     read_alerts_since,
@@ -104,10 +104,34 @@ async def test_what_is_not_judged_yet(db: asyncpg.Connection) -> None:
 
 async def test_channels_with_readings_beyond_their_last_block(db: asyncpg.Connection) -> None:
     channels, newest = np.array([SO2], np.int32), np.array([START + WINDOW + MINUTE])
-    assert await read_unclosed(db, channels, newest) == [(SO2, START + WINDOW + MINUTE)]
+    first = int(newest[0]) - 27 * HOUR  # in its first block, however far that was judged
+    assert await read_unclosed(db, channels, newest) == [(SO2, first)]
     await write_new(db, block(1.0, 20), judgement(block(1.0, 20), Judgement.COMPLIANT))
     assert await read_unclosed(db, channels, newest) == [(SO2, START + WINDOW)]
     assert await read_unclosed(db, channels, np.array([START + MINUTE])) == []
+
+
+async def test_a_channel_whose_day_is_not_closed(db: asyncpg.Connection) -> None:
+    """Its last 20 minutes are: a server that starts days later still has the day to judge."""
+    channels, newest = np.array([SO2], np.int32), np.array([START + MINUTE])
+    await db.execute(
+        "insert into channels (id, enterprise, source, channel) overriding system value"
+        " values ($1, 'gres1', 'stack-1', 'so2')",
+        SO2,
+    )
+    await db.execute(
+        "insert into limits (permit, channel, average, window_us)"
+        " values ('A', $1, '1d', $2), ('A', $1, '20min', $3)",
+        SO2,
+        DAY,
+        WINDOW,
+    )
+    of_20_min = block(1.0, 20)
+    await write_new(db, of_20_min, judgement(of_20_min, Judgement.COMPLIANT))
+    assert await read_unclosed(db, channels, newest) == [(SO2, START + WINDOW)]
+    of_day = replace(of_20_min, window=np.array([DAY]), finish=np.array([START + 9 * HOUR]))
+    await write_new(db, of_day, judgement(of_day, Judgement.COMPLIANT, limit=2))
+    assert await read_unclosed(db, channels, newest) == []
 
 
 async def test_a_series_is_what_the_batches_so_far_said(db: asyncpg.Connection) -> None:
