@@ -27,37 +27,44 @@ if TYPE_CHECKING:
 
 _FOR_ALL_CHANNELS = (20 * MINUTE, HOUR)
 
+# A block that a revision emptied is as if it were never stored: only the order of arrival made it.
+_HOLDS = """b.samples > 0 and not exists (
+            select from blocks n where n.channel = b.channel and n.window_s = b.window_s
+            and n.start = b.start and n.revision > b.revision)"""
+
 # Channels that may have blocks of this length, and where their stored blocks begin and end.
-_CHANNELS = """
+_CHANNELS = f"""
 select c.id, c.enterprise, c.source, c.channel,
-       (select b.start from blocks b where b.channel = c.id and b.window_s = $2
+       (select b.start from blocks b where b.channel = c.id and b.window_s = $2 and {_HOLDS}
         order by b.start limit 1) as first,
-       (select b.finish from blocks b where b.channel = c.id and b.window_s = $2
+       (select b.finish from blocks b where b.channel = c.id and b.window_s = $2 and {_HOLDS}
         order by b.start desc limit 1) as last
 from channels c
 where ($1::int[] is null or c.id = any($1))
   and ($3::bigint is null or exists (
        select from limits l where l.channel = c.id and l.window_us = $3))
 order by c.id limit $4
-"""
+"""  # noqa: S608 - only our own condition is put in
 
 _BETWEEN = """
-select distinct on (start, channel) start, finish, channel as id, mean, count, expected
-from blocks
-where window_s = $1 and channel = any($2) and start >= $3 and start <= $5
-  and (start, channel) > ($3, $4::bigint) and (start, channel) <= ($5, $6::bigint)
-order by start, channel, revision desc limit $7
+select start, finish, id, mean, count, expected from (
+    select distinct on (start, channel) start, finish, channel as id, mean, count, expected
+    from blocks
+    where window_s = $1 and channel = any($2) and start >= $3 and start <= $5
+      and (start, channel) > ($3, $4::bigint) and (start, channel) <= ($5, $6::bigint)
+    order by start, channel, revision desc) known
+where count > 0 order by start, id limit $7
 """
 
-_OVERLAPPING = """
+_OVERLAPPING = f"""
 select c.n - 1 as place
 from unnest($2::int[], $3::timestamptz[], $4::timestamptz[])
      with ordinality c(channel, start, finish, n)
 where exists (
     select from blocks b
     where b.channel = c.channel and b.window_s = $1 and b.finish > c.start
-      and b.start < c.finish and b.start > c.start - interval '2 days')
-"""
+      and b.start < c.finish and b.start > c.start - interval '2 days' and {_HOLDS})
+"""  # noqa: S608 - only our own condition is put in
 
 # The period in force for a block that ends then, else the channel's first.
 PERIODS = """

@@ -62,7 +62,11 @@ async def newest_readings(conn: Connection, channels: list[int]) -> dict[int, in
 _FIRST_BLOCKS = """
 select c.id, b.start, b.finish
 from unnest($1::int[]) c(id)
-join lateral (select start, finish from blocks where channel = c.id and window_s = 1200
+join lateral (select start, finish from blocks e
+              where channel = c.id and window_s = 1200 and samples > 0
+                and not exists (select from blocks f
+                                where f.channel = e.channel and f.window_s = e.window_s
+                                  and f.start = e.start and f.revision > e.revision)
               order by start limit 1) b on true
 """
 
@@ -104,9 +108,12 @@ _VALID_SINCE = """
 select c.n, least(
     (select r.time from readings r
      where r.channel = c.channel and r.time >= c.since and r.status = 0 and r.flags & 1 = 0
+       and not exists (select from revisions v where v.channel = r.channel and v.time = r.time)
      order by r.time limit 1),
     (select min(v.time) from revisions v
-     where v.channel = c.channel and v.time >= c.since and v.status = 0 and v.flags & 1 = 0)
+     where v.channel = c.channel and v.time >= c.since and v.status = 0 and v.flags & 1 = 0
+       and not exists (select from revisions w where w.channel = v.channel and w.time = v.time
+                       and w.revision > v.revision))
     ) as time
 from unnest($1::int[], $2::timestamptz[]) with ordinality c(channel, since, n)
 """

@@ -59,13 +59,16 @@ where ($1::int[] is null or l.channel = any($1)) and ($2::bigint is null or l.wi
 order by l.id limit $3
 """
 
+# A block that a revision emptied is as if it were never judged: only the order of arrival made it.
 _BETWEEN = """
-select distinct on (start, "limit") start, finish, "limit" as id, mean, count, expected,
-       limit_version, judgement_name(state) as state
-from judgements
-where "limit" = any($1) and start >= $2 and start <= $4
-  and (start, "limit") > ($2, $3::bigint) and (start, "limit") <= ($4, $5::bigint)
-order by start, "limit", revision desc limit $6
+select start, finish, id, mean, count, expected, limit_version, state from (
+    select distinct on (start, "limit") start, finish, "limit" as id, mean, count, expected,
+           limit_version, judgement_name(state) as state
+    from judgements
+    where "limit" = any($1) and start >= $2 and start <= $4
+      and (start, "limit") > ($2, $3::bigint) and (start, "limit") <= ($4, $5::bigint)
+    order by start, "limit", revision desc) known
+where count > 0 order by start, id limit $6
 """
 
 _OVERLAPPING = """
@@ -75,7 +78,9 @@ from unnest($1::int[], $2::timestamptz[], $3::timestamptz[])
 where exists (
     select from judgements j
     where j."limit" = c."limit" and j.finish > c.start and j.start < c.finish
-      and j.start > c.start - interval '2 days')
+      and j.start > c.start - interval '2 days' and j.count > 0 and not exists (
+          select from judgements n
+          where n."limit" = j."limit" and n.start = j.start and n.revision > j.revision))
 """
 
 
