@@ -96,7 +96,8 @@ async def replay(
 async def _differences(audit: _Audit, channel: int, newest: int, name: str) -> list[str]:
     """Return what differs from both of what may be: judged by readings only, or by the clock too.
 
-    How far the clock has come nobody wrote down; it may have been stopped with the server.
+    How far the clock has come nobody wrote down: it may have been stopped with the server. So an
+    alert may also be that of its own last change.
     """
     layout = audit.layout
     _, rows = layout.limits_by_channel.of_channels(np.array([channel], np.int32))
@@ -122,6 +123,12 @@ async def _differences(audit: _Audit, channel: int, newest: int, name: str) -> l
     lines = compared(by_readings)
     if lines and by_clock > by_readings:
         lines = {key: line for key, line in compared(by_clock).items() if key in lines}
+    for alert in (one for some in known.values() for one in some):
+        key = ("alert", alert.limit, alert.opened_at)
+        # The clock came at least so far; an alert says by itself as of when it is right.
+        until = max(alert.changed_at, alert.peak_at)
+        if key in lines and by_readings < until < by_clock and key not in compared(until):
+            del lines[key]
     return list(lines.values())
 
 

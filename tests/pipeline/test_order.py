@@ -225,3 +225,20 @@ async def test_readings_forty_days_late_on_a_daily_limit(postgres_url: str, temp
         ("resolved", "exceedance", "2025-06-01T14:00:00Z", "2025-06-02T23:00:00Z", 170.0,
          "2025-06-02T00:00:00Z", True)
     ]  # fmt: skip
+
+
+async def test_an_alert_is_audited_as_far_as_the_clock_had_judged_it(
+    postgres_url: str, template: str
+) -> None:
+    """Silent from 00:30 on its mean still rises, up to 121 at 00:36; the server stops at 00:33."""
+    readings = (*minutes(0, 19, 50.0), *minutes(20, 29, 150.0))
+    async with whole(postgres_url, template, FIRST) as server:
+        await deliver(server, [Message(readings, 0, START + 29 * MINUTE + SECOND)])
+        await server.end(START + 34 * MINUTE)
+        (course,) = courses(await server.answers(START), "20min", 100.0)
+        assert course[1:] == (
+            "exceedance", "2025-06-01T00:26:00Z", None, 108.823529, "2025-06-01T00:33:00Z", False
+        )  # fmt: skip
+        assert await server.audit(FIRST) == []
+        await server.pool.execute("update alerts set peak = peak + 1")
+        assert len(await server.audit(FIRST)) > 0
