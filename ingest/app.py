@@ -210,6 +210,7 @@ class Server:
         self.pipeline = Pipeline(self._ports(), self.preparer, self.metrics, next_batch=next_batch)
         self.delivery = self._delivery(recipients)
         self.store.wake = self.delivery.wake
+        self.judge.waiting_since = self._waiting_since
         self.housekeeping = Housekeeping(
             self.pool,
             self.pipeline,
@@ -289,6 +290,11 @@ class Server:
         self.units.use(registry)
         self.pipeline.use(registry)
         await self.judge.follow(registry)
+
+    def _waiting_since(self) -> int | None:
+        """Return when the oldest message was received that is not judged, None where all are."""
+        waiting = (self.link.oldest_unacked_at, self.pipeline.oldest_unjudged_at)
+        return min((one for one in waiting if one is not None), default=None)
 
     def health(self) -> Health:
         """Return why the server is not ready, if it is not."""

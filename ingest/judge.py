@@ -44,7 +44,9 @@ class Judge:
     """Gives the engine one thing to do at a time.
 
     When the server stops while the database is away nothing more is judged: the next start begins
-    with what is left.
+    with what is left. ``waiting_since`` tells when the oldest message was received that is not
+    judged yet: by the clock nothing is judged beyond. Else an outage would make every channel look
+    silent, and all that waited would come late.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Judge:
         self._given_up = False
         self._registry = registry
         self._clock = clock
+        self.waiting_since: Callable[[], int | None] = lambda: None
         self._turn = asyncio.Lock()
 
     async def judge(self, received: Received, committed: Committed) -> None:
@@ -85,10 +88,14 @@ class Judge:
         for tick in itertools.count():
             await asyncio.sleep(FLUSH_EVERY)
             if tick % FLUSHES_A_SWEEP == 0:
-                await self._in_turn(lambda: self.engine.sweep(self._clock()))
+                await self._in_turn(lambda: self.engine.sweep(self._swept_until()))
             await self._in_turn(self.engine.flush)
             if tick % FLUSHES_A_CHECKPOINT == FLUSHES_A_CHECKPOINT - 1:
                 await self.keep()
+
+    def _swept_until(self) -> int:
+        now, waiting = self._clock(), self.waiting_since()
+        return now if waiting is None else min(now, waiting)
 
     async def finish(self) -> None:
         """Have everything written that is decided."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -86,6 +87,7 @@ class Pipeline:
         self._committed: asyncio.Queue[tuple[Registry, Received, Committed] | None] = asyncio.Queue(
             UNJUDGED
         )
+        self._unjudged: deque[int] = deque()  # receipts of what is committed and not judged
         self._next_registry: Registry | None = None
         self._readings_each = 10.0  # readings in a message, of late
         self._stopping = False
@@ -99,6 +101,11 @@ class Pipeline:
     def last_batch(self) -> int:
         """The last batch committed."""
         return self._committer.last
+
+    @property
+    def oldest_unjudged_at(self) -> int | None:
+        """Receipt (us) of the oldest batch that is committed and not judged."""
+        return self._unjudged[0] if self._unjudged else None
 
     def use(self, registry: Registry) -> None:
         """Judge what is received from now on by ``registry``."""
@@ -230,6 +237,7 @@ class Pipeline:
             parts = await self._committer.commit(work.prepared)
         except GivenUp:
             return False
+        self._unjudged.extend(received.received_at for received, _ in parts)
         if work.delivery is not None:
             self._ports.acknowledge(work.delivery)
         now = self._ports.clock()
@@ -248,6 +256,7 @@ class Pipeline:
                 await self._ports.follow(registry)
             began = time.perf_counter()
             await self._ports.judge(item[1], item[2])
+            self._unjudged.popleft()
             self._metrics.evaluation_seconds.observe(time.perf_counter() - began)
             self._metrics.unjudged_batches.set(self._committed.qsize())
 

@@ -78,9 +78,11 @@ async def test_commits_wait_for_a_judging_that_lags(pool: asyncpg.Pool) -> None:
             await server.until(lambda: server.metrics.unjudged_batches._value.get() >= 4)
             await asyncio.sleep(0.05)
             assert len(server.link.acknowledged) == 6  # one judged, four waiting, one let in last
+            assert server.pipeline.oldest_unjudged_at == server.now
         finally:
             gate.set()
         await server.until(lambda: len(server.link.acknowledged) == 20)
+        await server.until(lambda: server.pipeline.oldest_unjudged_at is None)
 
 
 @pytest.fixture
