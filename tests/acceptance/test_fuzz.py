@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.acceptance.server import AmsServer
     from tests.fixtures.brokers import Broker
 
-MESSAGES = 200_000
+MESSAGES = 210_000
 SEED = int(os.environ.get("AMS_TEST_SEED", "1"))
 EVERY = 20  # a good message after so many others
 GOOD_TOPIC = "ams/v1/gres1/ams-2/readings"
