@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from ingest.receipts import INTERVAL
 from tests.acceptance import plants
 from tests.acceptance.keepers import START, Keeper, instant_of, speaking, value_of
 from tests.acceptance.server import AmsServer, until
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
 
 KEYS = {"ams-1": "so2", "ams-2": "nox"}
 UNITS = {key: unit for unit, key in KEYS.items()}
-FIRST = "server too"  # what is lost then stays lost for some receipts: none may name it
+FIRST = "server too"  # what is lost then stays lost until the next receipts: none may name it
 ROUNDS = ["broker"] * 2 + ["server too"] + ["database hangs"] * 2 + ["file gone"]
-UNREPEATED = 3  # rounds, together longer than two receipts are apart
 SETTLE = 0.3  # seconds that the last words of a killed broker may take to be read
 
 WANTED = """
@@ -257,9 +257,9 @@ async def test_mosquitto_killed_loses_nothing_that_the_server_acknowledged(
                 for number, kind in enumerate([FIRST, *dice.sample(ROUNDS, len(ROUNDS))]):
                     await asyncio.sleep(dice.uniform(0.1, 1.2))
                     await world.round(kind)
+                    await asyncio.sleep(0 if number else INTERVAL + 1)
                     await world.account()
-                    if number >= UNREPEATED:
-                        await asyncio.gather(*(keeper.repeat() for keeper in keepers))
+                    await asyncio.gather(*(keeper.repeat() for keeper in keepers))
                 for keeper in keepers:
                     keeper.speaking = False
                 await all_named(keepers)
