@@ -5,6 +5,7 @@ A value from the future would pass its test if only it were delivered often enou
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ class Held:
     """
 
     def __init__(self, known: Iterable[tuple[int, bytes, int]] = ()) -> None:
-        self.first: dict[tuple[int, bytes], int] = {}
+        # A plain dict would search for its first entry among all that were deleted.
+        self.first: OrderedDict[tuple[int, bytes], int] = OrderedDict()
         self._units: set[int] = set()
         for unit, digest, received_at in known:
             self._hold(unit, digest, received_at)
@@ -42,6 +44,6 @@ class Held:
 
     def _hold(self, unit: int, digest: bytes, received_at: int) -> None:
         if len(self.first) >= MAX_HELD:
-            del self.first[next(iter(self.first))]
+            self.first.popitem(last=False)
         self.first.setdefault((unit, digest), received_at)
         self._units.add(unit)

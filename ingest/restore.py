@@ -80,4 +80,4 @@ class DatabasePorts:
         """Return the boots of (unit number, boot), made where they are new."""
         async with unavailable("number the boots"), self.pool.acquire() as conn:
             numbers = await boots.boot_ids(conn, pairs, received_at)
-            return await boots.load_sequences(conn, boots=list(numbers.values()))
+            return await boots.look_up_boots(conn, list(numbers.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,8 @@ class Sequences:
     """
 
     def __init__(self, max_boots: int = MAX_BOOTS) -> None:
-        self._boots: dict[tuple[int, str], Boot] = {}
+        # A plain dict would search for its first entry among all that were ever moved away.
+        self._boots: OrderedDict[tuple[int, str], Boot] = OrderedDict()
         self._max_boots = max_boots
 
     def __len__(self) -> int:
@@ -87,12 +89,11 @@ class Sequences:
     ) -> None:
         """Take note of a boot, its number in the database and the ranges committed of it."""
         if len(self._boots) >= self._max_boots:
-            del self._boots[next(iter(self._boots))]
+            self._boots.popitem(last=False)
         pairs = sorted(ranges)
         self._boots[unit, boot] = Boot(number, [low for low, _ in pairs], [up for _, up in pairs])
 
     def use(self, unit: int, boot: str) -> Boot:
         """Return a boot that is known, and keep it longest."""
-        found = self._boots.pop((unit, boot))
-        self._boots[unit, boot] = found
-        return found
+        self._boots.move_to_end((unit, boot))
+        return self._boots[unit, boot]

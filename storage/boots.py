@@ -27,25 +27,33 @@ union all
 select id, unit, boot from boots join wanted using (unit, boot)
 """
 # A range ends where it may: the number after the last does not exist, so it ends nowhere.
-_SEQUENCES = """
+_TAIL = """
 with tail as (
     select r.boot, range_agg(int8range(r.first, nullif(r.last, 9223372036854775807) + 1)) as seqs
     from batches b, unnest(b.boots, b.seq_first, b.seq_last) as r (boot, first, last)
     where b.id > (select batch from progress where follower = 'ledger')
+      and ($1::int4[] is null or r.boot = any($1))
     group by r.boot
-), latest as (
-    select distinct on (unit) id from boots order by unit, first_at desc, id desc
-)
-select s.id, s.unit, s.boot, s.id in (select id from latest) as is_latest,
+)"""
+_RANGES = """
        array_agg(lower(r) order by r) filter (where r is not null) as first,
        array_agg(coalesce(upper(r) - 1, 9223372036854775807) order by r)
            filter (where r is not null) as last
 from boots s left join tail t on t.boot = s.id
      left join lateral unnest(s.received + coalesce(t.seqs, '{}')) as r on true
-where ($1::int4[] is null or s.id = any($1)) and ($2::timestamptz is null or s.last_at >= $2
-       or s.id in (select id from latest) or s.id in (select boot from tail))
-group by s.id
 """
+_THESE = f"""{_TAIL}
+select s.id, s.unit, s.boot, {_RANGES}
+where s.id = any($1) group by s.id
+"""
+_SINCE = f"""{_TAIL}, latest as (
+    select distinct on (unit) id from boots order by unit, first_at desc, id desc
+)
+select s.id, s.unit, s.boot, s.id in (select id from latest) as is_latest, {_RANGES}
+where $2::timestamptz is null or s.last_at >= $2
+       or s.id in (select id from latest) or s.id in (select boot from tail)
+group by s.id
+"""  # noqa: S608 - only our own text is put in
 _STATE = """
 insert into unit_states (unit, state, boot, firmware, at) values ($1, $2, $3, $4, $5)
 on conflict (unit) do update set state = excluded.state, boot = excluded.boot,
@@ -88,32 +96,27 @@ async def boot_ids(
     return {(unit, boot): found[unit, text(boot)] for unit, boot in boots}
 
 
-async def load_sequences(
-    conn: asyncpg.Connection,
-    *,
-    boots: Sequence[int] | None = None,
-    since: int | None = None,
-) -> list[Boot]:
+async def load_sequences(conn: asyncpg.Connection, *, since: int | None = None) -> list[Boot]:
     """Return what was received of each boot, as rolled up and in the batches after that.
 
-    ``boots``: only these. ``since``: only boots heard of since then and the latest of each unit.
+    ``since``: only boots heard of since then and the latest of each unit.
     """
     async with unavailable("load the sequences"):
-        rows = await conn.fetch(
-            _SEQUENCES,
-            None if boots is None else list(boots),
-            None if since is None else from_micros(since),
-        )
-    return [
-        Boot(
-            row["id"],
-            row["unit"],
-            row["boot"],
-            row["is_latest"],
-            list(zip(row["first"] or (), row["last"] or (), strict=True)),
-        )
-        for row in rows
-    ]
+        moment = None if since is None else from_micros(since)
+        return [
+            _boot(row, is_latest=row["is_latest"]) for row in await conn.fetch(_SINCE, None, moment)
+        ]
+
+
+async def look_up_boots(conn: asyncpg.Connection, boots: Sequence[int]) -> list[Boot]:
+    """Return the same of some boots by their numbers; whether they are the latest is left out."""
+    async with unavailable("look up boots"):
+        return [_boot(row) for row in await conn.fetch(_THESE, list(boots))]
+
+
+def _boot(row: asyncpg.Record, *, is_latest: bool = False) -> Boot:
+    ranges = zip(row["first"] or (), row["last"] or (), strict=True)
+    return Boot(row["id"], row["unit"], row["boot"], is_latest, list(ranges))
 
 
 async def save_unit_state(conn: asyncpg.Connection, said: UnitState) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from storage.batches import commit
-from storage.boots import LAST_SEQ, UnitState, boot_ids, load_sequences, save_unit_state
+from storage.boots import (
+    LAST_SEQ,
+    UnitState,
+    boot_ids,
+    load_sequences,
+    look_up_boots,
+    save_unit_state,
+)
 from storage.followers import load_newest, roll_up, save_newest, slim
 from storage.times import to_micros
 from tests.storage.given import (
@@ -79,7 +86,7 @@ async def test_sequences_are_what_is_rolled_up_and_what_came_since(
         assert loaded[other].ranges == []
         assert [loaded[i].is_latest for i in (old, new, other)] == [False, True, True]
         await roll_up(db)
-    assert [boot.boot for boot in await load_sequences(db, boots=[old])] == ["old"]
+    assert [boot.boot for boot in await look_up_boots(db, [old])] == ["old"]
     recent = await load_sequences(db, since=NOW + DAY)
     assert {boot.boot for boot in recent} == {"new", "x"}, "the latest of each unit"
 
