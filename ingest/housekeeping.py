@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 COMPRESS_AFTER = timedelta(hours=2)  # after a chunk closed
+REST = 10  # a work waits at least so many times as long as it took: it may be large here
 FULL = "disk nearly full: {free:,} bytes free where the database keeps its data"
 
 
@@ -124,4 +125,5 @@ async def _regularly(work: Callable[[], Awaitable[None]], every: float) -> None:
                 await work()
         except Unavailable as error:
             _log.warning("left for later", work=work.__name__.strip("_"), error=str(error))
-        await asyncio.sleep(max(0.1, every - (time.monotonic() - began)))
+        took = time.monotonic() - began
+        await asyncio.sleep(max(every - took, REST * took, 0.1))

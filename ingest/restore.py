@@ -79,5 +79,4 @@ class DatabasePorts:
     ) -> list[boots.Boot]:
         """Return the boots of (unit number, boot), made where they are new."""
         async with unavailable("number the boots"), self.pool.acquire() as conn:
-            numbers = await boots.boot_ids(conn, pairs, received_at)
-            return await boots.look_up_boots(conn, list(numbers.values()))
+            return await boots.look_up_boots(conn, pairs, received_at)

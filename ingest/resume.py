@@ -53,7 +53,8 @@ async def resume(
         mark, kept = found
         after = mark.batch
         board = carry_over(kept, layout)
-        board.cold[await _stale(conn, mark, kept, layout)] = True
+        stale = await _stale(conn, mark, kept, layout)
+        board.cold[stale] = newest[stale] > 0
     at = np.flatnonzero(board.cold)
     board.newest[at] = newest[at]
     return board, after

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from storage.pool import unavailable
@@ -22,9 +22,9 @@ made as (
     insert into boots (unit, boot, first_at, last_at) select unit, boot, $3, $3 from wanted
     on conflict (unit, boot) do nothing returning id, unit, boot
 )
-select id, unit, boot from made
+select id, unit, boot, true as made from made
 union all
-select id, unit, boot from boots join wanted using (unit, boot)
+select id, unit, boot, false from boots join wanted using (unit, boot)
 """
 # A range ends where it may: the number after the last does not exist, so it ends nowhere.
 _TAIL = """
@@ -69,8 +69,8 @@ class Boot:
     id: int
     unit: int
     boot: str
-    is_latest: bool
-    ranges: list[tuple[int, int]]
+    is_latest: bool = False
+    ranges: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,6 @@ class UnitState:
     boot: str | None
     firmware: str | None
     at: int
-
-
-async def boot_ids(
-    conn: asyncpg.Connection, boots: Sequence[tuple[int, str]], received_at: int
-) -> dict[tuple[int, str], int]:
-    """Return the number of each (unit, boot), making those that are new."""
-    units = [unit for unit, _ in boots]
-    names = [text(boot) for _, boot in boots]
-    async with unavailable("number the boots"):
-        rows = await conn.fetch(_NUMBER, units, names, from_micros(received_at))
-    found = {(row["unit"], row["boot"]): row["id"] for row in rows}
-    return {(unit, boot): found[unit, text(boot)] for unit, boot in boots}
 
 
 async def load_sequences(conn: asyncpg.Connection, *, since: int | None = None) -> list[Boot]:
@@ -108,10 +96,22 @@ async def load_sequences(conn: asyncpg.Connection, *, since: int | None = None) 
         ]
 
 
-async def look_up_boots(conn: asyncpg.Connection, boots: Sequence[int]) -> list[Boot]:
-    """Return the same of some boots by their numbers; whether they are the latest is left out."""
-    async with unavailable("look up boots"):
-        return [_boot(row) for row in await conn.fetch(_THESE, list(boots))]
+async def look_up_boots(
+    conn: asyncpg.Connection, boots: Sequence[tuple[int, str]], received_at: int
+) -> list[Boot]:
+    """Return the boots of (unit number, boot) with what was received of each.
+
+    Those that are new are made: nothing was received of them, and many units may be new at once.
+    Whether a boot is its unit's latest is not looked up.
+    """
+    units = [unit for unit, _ in boots]
+    names = [text(boot) for _, boot in boots]
+    async with unavailable("number the boots"):
+        rows = await conn.fetch(_NUMBER, units, names, from_micros(received_at))
+        known = [row["id"] for row in rows if not row["made"]]
+        found = await conn.fetch(_THESE, known) if known else []
+    made = [Boot(row["id"], row["unit"], row["boot"]) for row in rows if row["made"]]
+    return made + [_boot(row) for row in found]
 
 
 def _boot(row: asyncpg.Record, *, is_latest: bool = False) -> Boot:

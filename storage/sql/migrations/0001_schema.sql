@@ -140,7 +140,7 @@ create table boots (
     last_at  timestamptz not null,
     received int8multirange not null default '{}',
     unique (unit, boot)
-);
+) with (fillfactor = 70);                              -- updated often, no index with it
 
 -- What a unit says of itself on its status topic.
 create table unit_states (
@@ -163,7 +163,7 @@ create table ledger (
     readings_revised     bigint      not null default 0,
     readings_quarantined bigint      not null default 0,
     primary key (hour, unit)
-);
+) with (fillfactor = 70);
 
 -- How far each follower has come: every batch up to this one is done ('registry': every registry
 -- version up to this one has been judged; 'slim': see storage/followers.py).
