@@ -78,9 +78,11 @@ async def test_every_batch_is_there_once_after_kills_of_the_server(tmp_path: Pat
                     committed = await committing
                     break
                 except Unavailable:
+                    conn.terminate()
                     conn = await _connect_again(url)
                     committing = asyncio.create_task(commit(conn, received))
             assert outcomes(committed) == (["stored", "stored"], ["stored"])
+        conn.terminate()
         conn = await _connect_again(url)
         assert await conn.fetchval("select count(*) from readings") == 60
         assert await conn.fetchval("select count(*) from batches") == 30
