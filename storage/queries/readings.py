@@ -119,7 +119,9 @@ async def readings(  # noqa: PLR0913 - what may be asked
     while start < end and len(rows) <= part.limit:
         until = min(start + step, end)
         more = part.limit + 1 - len(rows)
-        rows += await conn.fetch(query, start, until, *part.after, channels, bound, more)
+        # An index search begins at the key: it must not lie before the span.
+        after = max(part.after, (start, -1, -1))
+        rows += await conn.fetch(query, start, until, *after, channels, bound, more)
         start, step = until, min(2 * step, _LONGEST_STEP)
     derived = await course_flags_of(conn, rows, bound)
     page = paged(rows, part.limit, _item, "time", "number", "revision")
