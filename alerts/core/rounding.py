@@ -52,6 +52,18 @@ def round_significant(
     return rounded
 
 
+def round_decimals(x: NDArray[np.float64], decimals: int) -> NDArray[np.float64]:
+    """Round to some decimals, half away from zero; NaN and infinities pass.
+
+    What lies within ``TIE_SLACK`` of the last decimal below a tie counts as the tie: 5.25 % of
+    a span may be 5.249999999999999 in doubles.
+    """
+    scale = 10.0**decimals
+    whole = np.floor(np.abs(x) * scale + (0.5 + TIE_SLACK))
+    rounded: NDArray[np.float64] = np.copysign(whole / scale, x)
+    return rounded
+
+
 def thresholds(value: float | str, warn_at: str, clear_at: str) -> tuple[float, float, float]:
     """Return (warn, clear_exceedance, clear_warning) of a limit, rounded like means are.
 
