@@ -209,3 +209,14 @@ async def row(pool: asyncpg.Pool, notice_id: str) -> asyncpg.Record:
         "select state, attempts, last_outcome, last_attempt_at from notices where id = $1",
         UUID(notice_id),
     )
+
+
+def answering(*statuses: int) -> Callable[[Post], Awaitable[int]]:
+    """Answer with these in turn, the last one for ever."""
+    left = list(statuses)
+
+    async def behave(post: Post) -> int:
+        del post
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return behave
