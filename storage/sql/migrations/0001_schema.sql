@@ -24,10 +24,11 @@ create table registry_versions (
     digest     bytea       not null
 );
 
--- Enterprises, sources, permits and recipients; path is 'gres1', 'gres1/stack-1', the permit's
--- number, the recipient's id. definition is the registry's own entry, null when it ended.
+-- Enterprises, sources, permits, recipients and rule sets; path is 'gres1', 'gres1/stack-1', the
+-- permit's number, the recipient's or rule set's id. definition is the registry's own entry, null when it ended.
 create table entity_versions (
-    kind       text        not null check (kind in ('enterprise', 'source', 'permit', 'recipient')),
+    kind       text        not null check (kind in ('enterprise', 'source', 'permit', 'recipient',
+                                                'rule_set')),
     path       text        not null,
     version    integer     not null references registry_versions,
     effective  timestamptz not null,
@@ -35,13 +36,16 @@ create table entity_versions (
     primary key (kind, path, version)
 );
 
--- Stable integer ids: a channel, unit or limit keeps its number for ever.
+-- Stable integer ids: a channel, unit or limit keeps its number for ever. basis is '' for what is
+-- measured; what is derived from it (at reference oxygen, as a mass flow) is a channel beside it,
+-- of the same name, whose basis says what it is.
 create table channels (
     id         integer primary key generated always as identity,
     enterprise text not null,
     source     text not null,
     channel    text not null,
-    unique (enterprise, source, channel)
+    basis      text not null default '',
+    unique (enterprise, source, channel, basis)
 );
 
 create table channel_versions (
@@ -79,13 +83,15 @@ create table unit_versions (
     primary key (unit, version)
 );
 
+-- condition: which of its rule set's conditions a row judges, '' for a limit without a rule set.
 create table limits (
     id         integer primary key generated always as identity,
     permit     text    not null,
     channel    integer not null references channels,
     average    text    not null,                       -- as the registry writes it: 20min, 1h, 1d
     window_us  bigint  not null,
-    unique (permit, channel, average)
+    condition  text    not null default '',
+    unique (permit, channel, average, condition)
 );
 create index on limits (channel);
 
@@ -103,6 +109,7 @@ create table limit_versions (
     clear_at       text        not null,
     open_after_us  bigint      not null,
     clear_after_us bigint      not null,
+    rule           jsonb,                              -- the condition, resolved; null without
     primary key ("limit", version)
 );
 
@@ -169,11 +176,13 @@ create table ledger (
 -- version up to this one has been judged; 'slim': see storage/followers.py).
 create table progress (
     follower text   primary key
-             check (follower in ('ledger', 'newest', 'alerts', 'blocks', 'registry', 'slim')),
+             check (follower in ('ledger', 'newest', 'alerts', 'blocks', 'registry', 'slim',
+                                 'compliance')),
     batch    bigint not null default 0
 );
 insert into progress values
-    ('ledger', 0), ('newest', 0), ('alerts', 0), ('blocks', 0), ('registry', 0), ('slim', 0);
+    ('ledger', 0), ('newest', 0), ('alerts', 0), ('blocks', 0), ('registry', 0), ('slim', 0),
+    ('compliance', 0);
 
 -- The newest reading of each channel as of progress 'newest', 1,000 channels a row: channel c is
 -- element c % 1000 (counted from 0) of shard c / 1000, in microseconds since 1970, 0 for none.
@@ -233,10 +242,16 @@ create index on quarantine_values (batch, message) where message is not null;
 
 -- ---------------------------------------------------------------- alerts and notices
 
+-- kind: 'limit' is the engine's, from rolling means; 'forecast' tells of a breach to come,
+-- 'disagreement' of means that an operator reported otherwise (of a channel, with or without limit).
 create table alerts (
     id            uuid        primary key,
-    "limit"       integer     not null references limits,
-    limit_version integer     not null,
+    kind          text        not null default 'limit'
+                  check (kind in ('limit', 'forecast', 'disagreement')),
+    "limit"       integer     references limits,
+    limit_version integer,
+    channel       integer     references channels,
+    average       text,
     state         text        not null check (state in ('pending', 'open', 'resolved', 'withdrawn')),
     severity      text        not null check (severity in ('warning', 'exceedance')),
     worst         text        not null check (worst in ('warning', 'exceedance')),

@@ -1,0 +1,88 @@
+"""A condition of a rule set as it judges one limit: every setting resolved to a value.
+
+Rule sets are files that people read; when a registry is applied each condition of a limit's rule
+set becomes one ``Rule``, which is stored with the limit's version. A judgement thereby names all
+that it rests on, whatever becomes of the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One condition, such as "95 % of the year's hourly means are at most 200 % of the limit".
+
+    Durations are texts: ``10min``, ``1h``, ``1d``; ``1week``, ``1month``, ``1quarter``, ``1year``
+    are those of the reporting zone's calendar; ``30operating_days`` pools the hours of so many.
+    Shares and factors are texts, compared exactly (``exact_fraction``). Values are in ``uom``.
+
+    What is judged: the mean over ``average`` (``statistic`` "mean"), made of ``short_term``
+    averages, against ``factor`` x ``limit``; with ``rolling`` at each step, else in blocks. With
+    "share" at least ``share`` of these means within ``per`` comply; with "count" at most
+    ``at_most`` of what ``of`` names occur within ``per``, and at most ``at_most_in_a_row``; with
+    "total" the mass that short-term mass flows [kg/h] make over ``average`` is at most the limit.
+    ``per`` may be rolling (``rolling_per``): the last 24 h, the last 12 months.
+
+    ``of``: "exceeding" means (the parts of ``average``), "invalid_days", "out_of_calibration"
+    (short-term averages more than 10 % above ``calibration_range``), "abatement_failure".
+
+    A short-term average is valid with ``coverage`` of its slots in normal operation, that is
+    outside the statuses ``leaves_out``, and with ``quadrants`` a value in each 15 minutes of it.
+    A day with more than ``invalid_parts_a_day`` invalid short-term averages is invalid, as is one
+    with fewer than ``valid_parts_a_day`` valid ones; a month needs ``valid_days_a_month`` (in
+    February ``valid_days_in_february``). None: no such rule.
+
+    ``uncertainty`` is subtracted from each short-term average: "none", "limit" (``share`` of the
+    limit), "value" (of the mean, at most of the limit), "calibration" (``uncertainty_amount``).
+
+    ``group``: the conditions of one group are alternatives, one that complies is enough.
+    ``alert``: rolling means are followed and raise alerts. ``verified``: the clause was read in
+    its source; where not, it is from memory and to be checked before anybody is fined by it.
+    """
+
+    rules: str
+    version: str
+    condition: str
+    clause: str
+    verified: bool
+    statistic: str
+    average: str
+    short_term: str
+    limit: float
+    uom: str
+    factor: str = "1"
+    rolling: bool = False
+    per: str | None = None
+    rolling_per: bool = False
+    share: str | None = None
+    of: str = "exceeding"
+    at_most: int | None = None
+    at_most_in_a_row: int | None = None
+    coverage: str = "2/3"
+    quadrants: bool = False
+    leaves_out: tuple[str, ...] = ("start_up", "shut_down", "stopped")
+    invalid_parts_a_day: int | None = None
+    valid_parts_a_day: int | None = None
+    valid_days_a_month: int | None = None
+    valid_days_in_february: int | None = None
+    uncertainty: str = "none"
+    uncertainty_share: str | None = None
+    uncertainty_amount: float | None = None
+    geometric: bool = False
+    decimals: int | None = None
+    label: str = "start"
+    substitution: str = "none"
+    calibration_range: float | None = None
+    group: str | None = None
+    alert: bool = True
+
+    @classmethod
+    def of_json(cls, entry: Mapping[str, Any]) -> Self:
+        """Return the rule that ``dataclasses.asdict`` made ``entry`` of, after JSON."""
+        return cls(**{**entry, "leaves_out": tuple(entry.get("leaves_out", ()))})
