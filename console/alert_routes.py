@@ -37,6 +37,7 @@ async def _alerts(
         part,
         state=asked.state,
         severity=asked.severity,
+        kind=asked.kind,
     )
 
 

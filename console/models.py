@@ -26,6 +26,7 @@ StatusName = Literal[
 FlagName = Literal["range", "negative", "stuck", "jump", "late", "clock", "revised", "gap_before"]
 AlertState = Literal["pending", "open", "resolved", "withdrawn"]
 SeverityName = Literal["warning", "exceedance"]
+AlertKind = Literal["limit", "forecast", "disagreement"]
 
 
 class Model(BaseModel):
@@ -197,9 +198,14 @@ class Acknowledged(Model):
 
 
 class Alert(Model):
-    """An episode over a limit or near it."""
+    """An episode of a channel that recipients hear of."""
 
     id: UUID
+    kind: AlertKind = Field(
+        description="limit: a rolling mean over a limit or near it. forecast: a limit that will be"
+        " broken if things go on as they do. disagreement: block means that the operator reports"
+        " otherwise; it has no limit, and its value and peak are differences."
+    )
     enterprise: str
     source: str
     channel: str
@@ -207,14 +213,14 @@ class Alert(Model):
     window: str
     limit: float | None
     uom: str | None
-    permit: str
-    limit_version: int
+    permit: str | None
+    limit_version: int | None
     severity: SeverityName
     worst: SeverityName
     state: AlertState
     opened_at: datetime
     resolved_at: datetime | None
-    peak: float
+    peak: float = Field(description="The highest value; of a disagreement the largest.")
     peak_at: datetime
     value: float
     silent_since: datetime | None

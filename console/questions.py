@@ -73,6 +73,9 @@ class AlertsQuery(ChannelQuery, SpanQuery):
 
     state: Literal["pending", "open", "resolved", "withdrawn"] | None = None
     severity: Literal["warning", "exceedance"] | None = None
+    kind: Literal["limit", "forecast", "disagreement"] | None = Field(
+        None, description="All kinds where it is not given."
+    )
 
 
 class NoticesQuery(ChannelQuery, SpanQuery):

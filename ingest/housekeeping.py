@@ -14,7 +14,7 @@ from storage import disk, followers, partitions, retention
 from storage.errors import Unavailable
 from storage.judging import readings_kept_from
 from storage.pool import unavailable
-from storage.watch import count_waiting
+from storage.watch import count_others, count_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -111,8 +111,10 @@ class Housekeeping:
         for alert in engine.unresolved.values():
             kind = (alert.state, alert.severity)
             counts[kind] = counts.get(kind, 0) + 1
-        metrics.set_alerts(counts)
         quarantine, notices = await count_waiting(self.pool)
+        for kind, count in (await count_others(self.pool)).items():
+            counts[kind] = counts.get(kind, 0) + count
+        metrics.set_alerts(counts)
         metrics.quarantine_items.set(quarantine)
         metrics.notices_waiting.set(notices)
 

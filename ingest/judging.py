@@ -82,16 +82,29 @@ class JudgingStore:
         async def save(conn: asyncpg.Connection) -> None:
             if await has_alerts(conn, list(journal.after.values())):
                 return  # a commit whose answer was lost
-            await write_alerts(conn, list(journal.after.values()))
-            await write_history(conn, journal.history)
-            await insert_notices(conn, await self._notices(conn, journal))
+            await self.write_journal(conn, journal)
 
         await self._transact("save alerts", save)
+        self.announce(journal, batch=batch)
+
+    async def write_journal(self, conn: asyncpg.Connection, journal: Journal) -> None:
+        """Store alerts of any kind, their history and notices, in the caller's transaction."""
+        await write_alerts(conn, list(journal.after.values()))
+        await write_history(conn, journal.history)
+        await insert_notices(conn, await self._notices(conn, journal))
+
+    def announce(self, journal: Journal, **found_in: object) -> None:
+        """Tell of what was stored, once it is committed; ``found_in`` goes into the log."""
         self.on_alerts(list(journal.after))
         self.wake()
         for alert in journal.after.values():
             _log.info(
-                "alert", id=str(alert.id), state=alert.state, severity=alert.severity, batch=batch
+                "alert",
+                id=str(alert.id),
+                kind=alert.kind,
+                state=alert.state,
+                severity=alert.severity,
+                **found_in,
             )
 
     async def _notices(self, conn: asyncpg.Connection, journal: Journal) -> list[NewNotice]:

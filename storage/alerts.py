@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alerts.core.records import Alert, Entry
+from alerts.core.records import LIMIT, Alert, Entry
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _WRITE = """
 insert into alerts (id, "limit", limit_version, state, severity, worst, opened_at, resolved_at,
-                    peak, peak_at, value, changed_at, silent_since, late, replaced_by)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                    peak, peak_at, value, changed_at, silent_since, late, replaced_by, kind,
+                    channel, average)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 on conflict (id) do update set
     limit_version = excluded.limit_version, state = excluded.state, severity = excluded.severity,
     worst = excluded.worst, opened_at = excluded.opened_at, resolved_at = excluded.resolved_at,
@@ -32,7 +33,7 @@ values ($1, $2, $3, $4, $5, $6, $7)
 
 _READ = """
 select id, "limit", limit_version, state, severity, worst, opened_at, resolved_at, peak, peak_at,
-       value, changed_at, silent_since, late, replaced_by
+       value, changed_at, silent_since, late, replaced_by, kind, channel, average
 from alerts
 """
 
@@ -57,8 +58,8 @@ async def write_alerts(conn: Connection, alerts: Sequence[Alert]) -> None:
 def _parameters(alert: Alert) -> tuple[Any, ...]:
     return (
         alert.id,
-        alert.limit,
-        alert.version,
+        alert.limit or None,
+        alert.version or None,
         alert.state,
         alert.severity,
         alert.worst,
@@ -71,6 +72,9 @@ def _parameters(alert: Alert) -> tuple[Any, ...]:
         _instant(alert.silent_since),
         alert.late,
         alert.replaced_by,
+        alert.kind,
+        alert.channel or None,
+        alert.average or None,
     )
 
 
@@ -92,22 +96,25 @@ async def has_alerts(conn: Connection, alerts: Sequence[Alert]) -> bool:
     return all(stored.get(one.id) == one for one in alerts)
 
 
-async def read_unresolved(conn: Connection) -> list[Alert]:
-    """Return every alert that is pending or open."""
-    rows = await conn.fetch(f"{_READ} where state in ('pending', 'open')")
+async def read_unresolved(conn: Connection, kind: str = LIMIT) -> list[Alert]:
+    """Return every alert of a kind that is pending or open."""
+    rows = await conn.fetch(f"{_READ} where state in ('pending', 'open') and kind = $1", kind)
     return [_alert(row) for row in rows]
 
 
-async def read_alerts_since(conn: Connection, limits: Sequence[int], since: int) -> list[Alert]:
-    """Return the limits' alerts that were not over before ``since``, oldest first.
+async def read_alerts_since(
+    conn: Connection, limits: Sequence[int], since: int, kind: str = LIMIT
+) -> list[Alert]:
+    """Return the limits' alerts of a kind that were not over before ``since``, oldest first.
 
     Withdrawn ones are left out: they have no episode to be compared with.
     """
     rows = await conn.fetch(
-        f"""{_READ} where "limit" = any($1::int[]) and state <> 'withdrawn'
+        f"""{_READ} where "limit" = any($1::int[]) and state <> 'withdrawn' and kind = $3
             and (resolved_at is null or resolved_at >= $2) order by opened_at, id""",
         list(limits),
         from_micros(since),
+        kind,
     )
     return [_alert(row) for row in rows]
 
@@ -115,8 +122,8 @@ async def read_alerts_since(conn: Connection, limits: Sequence[int], since: int)
 def _alert(row: Record) -> Alert:
     return Alert(
         id=row["id"],
-        limit=row["limit"],
-        version=row["limit_version"],
+        limit=row["limit"] or 0,
+        version=row["limit_version"] or 0,
         state=row["state"],
         severity=row["severity"],
         worst=row["worst"],
@@ -129,4 +136,7 @@ def _alert(row: Record) -> Alert:
         silent_since=_micros(row["silent_since"]),
         late=row["late"],
         replaced_by=row["replaced_by"],
+        kind=row["kind"],
+        channel=row["channel"] or 0,
+        average=row["average"] or "",
     )

@@ -28,7 +28,8 @@ from batches b left join lateral unnest(b.readings_stored) n on true where b.id 
 """
 _ALERTED = """
 select distinct l.channel from alert_history h
-join alerts a on a.id = h.alert join limits l on l.id = a."limit" where h.id > $1
+join alerts a on a.id = h.alert and a.kind = 'limit' join limits l on l.id = a."limit"
+where h.id > $1
 """
 _LATE = """
 select distinct channel from readings where batch > $1 and time >= $2 and flags & $3::int2 <> 0

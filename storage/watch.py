@@ -19,6 +19,10 @@ _COUNTS = """
 select (select count(*) from quarantine where state <> 'stored') as quarantine,
        (select count(*) from notices where state = 'waiting') as notices
 """
+_OTHERS = """
+select state, severity, count(*) as alerts from alerts
+where state in ('pending', 'open') and kind <> 'limit' group by state, severity
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,16 @@ async def count_waiting(pool: asyncpg.Pool) -> tuple[int, int]:
     async with unavailable("count what waits"), pool.acquire() as conn:
         row = await conn.fetchrow(_COUNTS)
     return row["quarantine"], row["notices"]
+
+
+async def count_others(pool: asyncpg.Pool) -> dict[tuple[str, str], int]:
+    """Return how many alerts are current by (state, severity), the engine's own left out.
+
+    Those the engine has in memory. Raises Unavailable.
+    """
+    async with unavailable("count the alerts"), pool.acquire() as conn:
+        rows = await conn.fetch(_OTHERS)
+    return {(row["state"], row["severity"]): row["alerts"] for row in rows}
 
 
 async def installation(pool: asyncpg.Pool) -> str:

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Kinds of alerts.
+LIMIT = "limit"  # a rolling mean over a limit or near it
+FORECAST = "forecast"  # a limit that will be broken if things go on as they do
+DISAGREEMENT = "disagreement"  # a mean that its operator reports otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class Readings:
     """The readings that one committed batch stored or revised; parallel arrays.
 
     ``valid``: enters averages. ``fresh``: newer than everything known of its channel before.
+    ``status`` is a ``Status``.
     """
 
     batch: int
@@ -32,6 +38,7 @@ class Readings:
     value: NDArray[np.float64]
     valid: NDArray[np.bool_]
     fresh: NDArray[np.bool_]
+    status: NDArray[np.int8]
 
 
 class _Rows:
@@ -113,7 +120,10 @@ class Alert:
     """An alert as it stands: states and severities are the names that the API writes.
 
     ``changed_at`` is the M of its last change of state or severity, ``late`` that late or revised
-    data opened it or changed its course.
+    data opened it or changed its course. ``kind`` is ``LIMIT`` for the engine's own, from rolling
+    means; then ``channel`` and ``average`` are the limit's and stand nowhere else (0 and ""). An
+    alert of another kind may have no limit (``limit`` and ``version`` 0): it names its channel and
+    the average that it is about.
     """
 
     id: UUID
@@ -131,6 +141,9 @@ class Alert:
     silent_since: int | None = None
     late: bool = False
     replaced_by: UUID | None = None
+    kind: str = LIMIT
+    channel: int = 0
+    average: str = ""
 
 
 @dataclass(frozen=True, slots=True)

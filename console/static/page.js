@@ -90,10 +90,15 @@ function draw(section, data, empty, make) {
 function alertItem(alert) {
   const over = alert.severity === "exceedance";
   const where = element("strong", {}, pathOf(alert));
-  const what = `${alert.window} mean ${number(alert.value)} ${alert.uom ?? ""}, limit ${number(alert.limit)}, peak ${number(alert.peak)}`;
+  const uom = alert.uom ?? "";
+  const what = {
+    forecast: `forecast of the ${alert.window} value ${number(alert.value)} ${uom}, limit ${number(alert.limit)}, highest forecast ${number(alert.peak)}`,
+    disagreement: `the operator's ${alert.window} mean differs from ours by ${number(alert.value)} ${uom}, at most by ${number(alert.peak)}`,
+  }[alert.kind] ?? `${alert.window} mean ${number(alert.value)} ${uom}, limit ${number(alert.limit)}, peak ${number(alert.peak)}`;
   const line = element("li", {class: alert.severity},
     badge(over ? "▲ exceedance" : "△ warning", over ? "bad" : "warn"), " ",
     alert.state === "pending" ? badge("pending") : null, " ",
+    alert.kind !== "limit" ? badge(alert.kind) : null, " ",
     where, sub(what), element("span", {class: "sub"}, "opened ", since(alert.opened_at)));
   if (alert.silent_since) line.append(element("span", {class: "sub"}, "fell silent ", since(alert.silent_since)));
   if (alert.acknowledged) line.append(sub(`acknowledged by ${alert.acknowledged.by}: ${alert.acknowledged.reason}`));
@@ -106,7 +111,7 @@ async function loadAlerts(enterprise, current) {
   if (!current()) return;
   const worst = (alert) => alert.severity === "exceedance" ? 0 : 1;
   const items = [...open.items, ...pending.items].sort((a, b) => worst(a) - worst(b));
-  series.alerts = new Map(items.map((alert) => [pathOf(alert), alert.severity]).reverse());
+  series.alerts = new Map(items.filter((alert) => alert.kind === "limit").map((alert) => [pathOf(alert), alert.severity]).reverse());
   byId("alerts-count").textContent = items.length ? `${items.length}${open.next ? "+" : ""}` : "";
   draw("alerts", items, "No open alerts.", alertItem);
 }

@@ -15,26 +15,30 @@ if TYPE_CHECKING:
 BEFORE_ALL: Key = (FIRST_INSTANT, UUID(int=0))
 
 # The parameter is the one that was in force when the alert opened, else the channel's first.
+# An alert without a limit is in its channel's unit of measure.
 _FIELDS = """
-select a.id, c.enterprise, c.source, c.channel, p.parameter, l.average, v.value as limit_value,
-       v.uom, l.permit, a.limit_version, a.severity, a.worst, a.state, a.opened_at, a.resolved_at,
-       a.peak, a.peak_at, a.value, a.silent_since, a.late, a.acknowledged, a.replaced_by
+select a.id, a.kind, c.enterprise, c.source, c.channel, p.parameter,
+       coalesce(a.average, l.average) as average, v.value as limit_value,
+       case when a."limit" is null then p.uom else v.uom end as uom, l.permit, a.limit_version,
+       a.severity, a.worst, a.state, a.opened_at, a.resolved_at, a.peak, a.peak_at, a.value,
+       a.silent_since, a.late, a.acknowledged, a.replaced_by
 from alerts a
-join limits l on l.id = a."limit"
-join channels c on c.id = l.channel
+left join limits l on l.id = a."limit"
+join channels c on c.id = coalesce(a.channel, l.channel)
 left join limit_versions v on v."limit" = a."limit" and v.version = a.limit_version
 left join lateral (
-    select parameter from channel_versions
-    where channel = l.channel
+    select parameter, uom from channel_versions
+    where channel = c.id
     order by effective <= a.opened_at desc,
              case when effective <= a.opened_at then -version else version end
     limit 1) p on true
 """
 _LIST = f"""{_FIELDS}
 where a.opened_at >= $1 and a.opened_at < $2 and (a.opened_at, a.id) > ($3, $4)
-  and ($5::int[] is null or l.channel = any($5))
+  and ($5::int[] is null or c.id = any($5))
   and ($6::text is null or a.state = $6) and ($7::text is null or a.severity = $7)
-order by a.opened_at, a.id limit $8
+  and ($8::text is null or a.kind = $8)
+order by a.opened_at, a.id limit $9
 """
 _BY_ID = f"{_FIELDS} where a.id = any($1::uuid[]) order by a.opened_at, a.id"
 
@@ -64,6 +68,7 @@ async def alerts(  # noqa: PLR0913 - what may be asked
     *,
     state: str | None = None,
     severity: str | None = None,
+    kind: str | None = None,
 ) -> Page:
     """Return alerts by ``opened_at`` and id; key: those two. ``channels`` None means all."""
     rows = await conn.fetch(
@@ -74,6 +79,7 @@ async def alerts(  # noqa: PLR0913 - what may be asked
         channels,
         state,
         severity,
+        kind,
         part.limit + 1,
     )
     return paged(rows, part.limit, _item, "opened_at", "id")
@@ -111,6 +117,7 @@ async def acknowledge(conn: Connection, alert: UUID, acknowledgement: dict[str, 
 def _item(row: Record) -> Item:
     return {
         "id": str(row["id"]),
+        "kind": row["kind"],
         "enterprise": row["enterprise"],
         "source": row["source"],
         "channel": row["channel"],

@@ -17,10 +17,10 @@ select n.id, n.alert, c.enterprise, c.source, c.channel, n.recipient, n.type, n.
        n.created_at, n.last_attempt_at, n.last_outcome
 from notices n
 join alerts a on a.id = n.alert
-join limits l on l.id = a."limit"
-join channels c on c.id = l.channel
+left join limits l on l.id = a."limit"
+join channels c on c.id = coalesce(a.channel, l.channel)
 where n.created_at >= $1 and n.created_at < $2 and (n.created_at, n.id) > ($3, $4)
-  and ($5::int[] is null or l.channel = any($5))
+  and ($5::int[] is null or c.id = any($5))
   and ($6::text is null or n.state = $6) and ($7::text is null or n.recipient = $7)
   and ($8::uuid is null or n.alert = $8)
 order by n.created_at, n.id limit $9

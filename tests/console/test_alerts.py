@@ -40,6 +40,7 @@ async def test_an_alert_shows_its_limit_course_and_acknowledgement(
     assert items == [
         {
             "id": str(alert),
+            "kind": "limit",
             "enterprise": "gres1",
             "source": "stack-1",
             "channel": "so2",
@@ -81,6 +82,25 @@ async def test_alerts_are_chosen_by_state_severity_and_channel(
     assert len(await server.items("alerts", channel="gres1/stack-1/so2")) == 2
     assert len(await server.items("alerts", start="2026-11-22T04:00:00Z")) == 2
     assert len(await server.items("alerts", end="2026-11-22T04:00:00Z")) == 1
+
+
+async def test_an_alert_without_a_limit_names_its_channel_and_average(
+    server: Server, world: World, made: Made
+) -> None:
+    over = await world.alert(await limit_on(world, made["so2"]), at("03:00"))
+    differs = await world.disagreement(made["so2"], at("03:20"), "20min")
+    await world.notice(differs, at("03:21"))
+    (item,) = await server.items("alerts", kind="disagreement", channel="so2", state="open")
+    assert item["id"] == str(differs)
+    assert (item["channel"], item["parameter"], item["uom"]) == ("so2", "0330", "mg/m3")
+    assert (item["window"], item["value"], item["peak"]) == ("20min", 21.5, 30.25)
+    assert (item["limit"], item["permit"], item["limit_version"]) == (None, None, None)
+    Alert.model_validate_json(_json(item))
+    assert [one["id"] for one in await server.items("alerts", kind="limit")] == [str(over)]
+    assert [one["id"] for one in await server.items("alerts")] == [str(over), str(differs)]
+    assert not await server.items("alerts", kind="disagreement", channel="nox")
+    (notice,) = await server.items("notices", channel="so2")
+    assert (notice["alert"], notice["channel"]) == (str(differs), "so2")
 
 
 async def test_pages_of_alerts_join_over_ties(server: Server, world: World, made: Made) -> None:

@@ -268,6 +268,20 @@ class World:
         )
         return number
 
+    async def disagreement(self, channel: int, opened_at: datetime, average: str) -> UUID:
+        number = uuid4()
+        await self.db.execute(
+            "insert into alerts (id, kind, channel, average, state, severity, worst, opened_at,"
+            " peak, peak_at, value, changed_at)"
+            " values ($1, 'disagreement', $2, $3, 'open', 'warning', 'warning', $4, 30.25, $4,"
+            " 21.5, $4)",
+            number,
+            channel,
+            average,
+            opened_at,
+        )
+        return number
+
     async def history(self, alert: UUID, moment: datetime, change: str) -> None:
         await self.db.execute(
             "insert into alert_history (alert, at, change, state, severity, value, evidence)"

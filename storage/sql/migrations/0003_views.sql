@@ -70,10 +70,10 @@ create view judgements_named as
     join limit_versions v on v."limit" = j."limit" and v.version = j.limit_version;
 
 create view alerts_named as
-    select a.id, c.enterprise, c.source, c.channel, l.permit, l.average as window,
-           v.value as limit_value, v.uom, a.state, a.severity, a.worst, a.opened_at,
-           a.resolved_at, a.peak, a.peak_at, a.value, a.silent_since, a.late, a.acknowledged,
-           a.replaced_by
+    select a.id, a.kind, c.enterprise, c.source, c.channel, l.permit,
+           coalesce(a.average, l.average) as window, v.value as limit_value, v.uom, a.state,
+           a.severity, a.worst, a.opened_at, a.resolved_at, a.peak, a.peak_at, a.value,
+           a.silent_since, a.late, a.acknowledged, a.replaced_by
     from alerts a
-    join limits l on l.id = a."limit" join channels c on c.id = l.channel
-    join limit_versions v on v."limit" = a."limit" and v.version = a.limit_version;
+    left join limits l on l.id = a."limit" join channels c on c.id = coalesce(a.channel, l.channel)
+    left join limit_versions v on v."limit" = a."limit" and v.version = a.limit_version;

@@ -8,7 +8,14 @@ from uuid import uuid4
 
 import numpy as np
 
-from alerts.core.records import Alert, BlockRows, Entry, JudgementRows
+from alerts.core.records import (
+    DISAGREEMENT,
+    FORECAST,
+    Alert,
+    BlockRows,
+    Entry,
+    JudgementRows,
+)
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, Judgement
 from storage.alerts import (
     has_alerts,
@@ -170,6 +177,18 @@ async def test_alerts_come_back_as_they_were_written(db: asyncpg.Connection) -> 
     assert not await has_alerts(db, [replace(open_, peak=802.0)])
     assert await read_unresolved(db) == [open_]
     assert await read_alerts_since(db, [1], START) == [open_]
+
+    # The engine reads its own alone, whichever others there are of its limit or channel.
+    forecast = replace(open_, id=uuid4(), kind=FORECAST)
+    differs = replace(
+        open_, id=uuid4(), limit=0, version=0, kind=DISAGREEMENT, channel=SO2, average="20min"
+    )
+    await write_alerts(db, [forecast, differs])
+    assert await has_alerts(db, [open_, forecast, differs])
+    assert await read_unresolved(db) == [open_]
+    assert await read_alerts_since(db, [1], START) == [open_]
+    assert await read_unresolved(db, DISAGREEMENT) == [differs]
+    assert await read_alerts_since(db, [1], START, FORECAST) == [forecast]
 
     await db.execute("update alerts set acknowledged = $1", {"by": "an inspector"})
     await write_alerts(db, [replace(open_, value=1.0)])
