@@ -228,6 +228,7 @@ class Server:
             wall_clock,
             use=self._use,
             retry=self.pipeline.retry,
+            revise=self.pipeline.revise,
         )
         self.metrics.watch_link(
             connected=lambda: self.link.connected,
@@ -262,6 +263,7 @@ class Server:
             look_up_boots=database.look_up_boots,
             take_retries=database.take_retries,
             settle=database.settle,
+            revise=database.revise,
             receipt=self.control.receipt,
             judge=self.judge.judge,
             follow=self.judge.follow,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from alerts.core.vocabulary import STATUS_BY_LABEL
 from console.site import PortTaken
 from ingest.broker_url import BrokerUrlError
 from ingest.commands import (
@@ -21,12 +22,15 @@ from ingest.commands import (
     replay_history,
     retry_quarantine,
 )
+from ingest.invalidate_command import invalidate as invalidate_readings
+from ingest.invalidate_command import restore as restore_readings
 from ingest.log import configure_logging
 from ingest.nats_server import EmbeddedBrokerError
 from ingest.registry_command import RegistryInvalid, check_registry_file
 from ingest.settings import EXPECTED, ConfigurationError, Settings, load_settings
 from ingest.wire import json_schema
 from storage.errors import AlreadyRunning, SchemaError, StartFailed, Unavailable
+from storage.invalidations import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -108,6 +112,7 @@ def cli() -> None:
       ams-server serve --database postgresql://ams@db/ams --broker mqtts://ams:secret@broker
       ams-server registry check registry.yaml
       ams-server quarantine list
+      ams-server invalidate --help
       ams-server replay --start 2026-11-01T00:00:00Z --end 2026-11-02T00:00:00Z
     """  # noqa: D301 - click wants the character itself
 
@@ -201,6 +206,64 @@ def quarantine_retry(ids: tuple[int, ...], config: Path | None, **flags: str | N
     A running server does it at once; otherwise the next one does it when it starts.
     """
     _run(lambda: retry_quarantine(load_settings(flags, config), list(ids) or None))
+
+
+@cli.command()
+@click.argument("channels", nargs=-1, metavar="[CHANNEL]...")
+@click.option("--start", metavar="TIME", help="The last good check: from here on …")
+@click.option("--end", metavar="TIME", help="… up to the failed one (excluded).")
+@click.option("--restore", type=int, metavar="ID", help="Take this invalidation back instead.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept for ever.")
+@click.option("--by", required=True, metavar="NAME", help="Who says so; kept for ever.")
+@click.option(
+    "--status",
+    type=click.Choice(["malfunction", "calibration", "maintenance"]),
+    default="malfunction",
+    show_default=True,
+    help="What the readings become.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say how many readings it would change.")
+@options(*STORAGE)
+def invalidate(  # noqa: PLR0913 - the command's own options
+    channels: tuple[str, ...],
+    *,
+    start: str | None,
+    end: str | None,
+    restore: int | None,
+    reason: str,
+    by: str,
+    status: str,
+    dry_run: bool,
+    config: Path | None,
+    **flags: str | None,
+) -> None:
+    """Take back that stored readings are valid: of each CHANNEL, such as gres1/stack-1/so2.
+
+    Valid readings with start <= time < end get a revision of another status; means, judgements and
+    alerts follow, and all stays readable as it was. A running server does it at once, otherwise
+    the next one when it starts. It can be taken back with --restore.
+
+    \b
+    Examples:
+      ams-server invalidate gres1/stack-1/so2 --start 2026-11-01T03:00:00Z \\
+          --end 2026-11-02T03:00:00Z --reason "zero check failed" --by "shift 2"
+      ams-server invalidate --restore 17 --reason "the check gas was wrong" --by "shift 3"
+    """  # noqa: D301 - click wants the character itself
+    settings = load_settings(flags, config)
+    if not (reason.strip() and by.strip()):
+        raise ConfigurationError("--reason and --by: a text expected, an empty one given")
+    if restore is not None:
+        if channels or start or end or dry_run:
+            raise ConfigurationError("--restore: only --reason and --by beside it expected")
+        _run(lambda: restore_readings(settings, restore, by.strip(), reason.strip()))
+        return
+    if not (channels and start and end):
+        raise ConfigurationError("CHANNEL, --start and --end expected, or --restore")
+    span = (_instant("--start", start), _instant("--end", end))
+    if span[0] >= span[1]:
+        raise ConfigurationError(f"--end {end}: a time after --start {start} expected")
+    asked = Request(channels, *span, STATUS_BY_LABEL[status], reason.strip(), by.strip())
+    _run(lambda: invalidate_readings(settings, asked, dry_run=dry_run))
 
 
 @cli.command()

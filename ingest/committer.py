@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.metrics import Metrics
     from ingest.patience import Patience
     from ingest.prepare import Prepared
+    from storage.invalidating import Revised
     from storage.received import Committed, Received
     from storage.retries import Retry
 
@@ -31,10 +32,11 @@ MAX_ROWS_ASIDE = 20  # culprits taken out of a batch one by one before it is hal
 class Committer:
     """Numbers batches and commits them for as long as it takes; ``last`` is the last one done."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - three of them are what it calls
         self,
         commit: Callable[[Received], Awaitable[Committed]],
         settle: Callable[[Received, Sequence[Retry]], Awaitable[Committed]],
+        revise: Callable[[int], Awaitable[Revised | None]],
         patience: Patience,
         metrics: Metrics,
         *,
@@ -43,6 +45,7 @@ class Committer:
         self.last = next_batch - 1
         self._commit = commit
         self._settle = settle
+        self._revise = revise
         self._patience = patience
         self._metrics = metrics
 
@@ -64,6 +67,14 @@ class Committer:
         middle = len(prepared.topics) // 2
         first = await self.commit(_part(prepared, 0, middle))
         return first + await self.commit(_part(prepared, middle, len(prepared.topics)))
+
+    async def revise(self) -> Revised | None:
+        """Do the next piece of what is to be invalidated; None: all is done. Raises GivenUp."""
+        number = self.last + 1
+        done = await self._patience.until_done("invalidate", lambda: self._revise(number))
+        if done is not None and done.batch is not None:
+            self.last = number
+        return done
 
     async def _store(self, prepared: Prepared) -> tuple[Received, Committed]:
         received = prepared.received

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ingest.metrics import Metrics
     from ingest.prepare import Prepared, Preparer
     from storage.boots import Boot
+    from storage.invalidating import Revised
     from storage.received import Committed, Received
     from storage.registry import Registry
     from storage.retries import Retry
@@ -35,6 +36,7 @@ MAX_WAIT = 0.05  # seconds that a message waits for company
 BATCH_READINGS = 40_000  # aimed at
 MIN_MESSAGES, MAX_MESSAGES = 20, 20_000  # in a batch
 CAREFUL_BYTES = 64 * 1024  # of payload that the careful decoder judges at once: some 50 ms
+REVISING = 1.0  # seconds of invalidating before a delivery has its turn
 UNJUDGED = 4  # batches that may wait to be judged before commits wait too
 
 
@@ -43,8 +45,10 @@ class Ports:
     """What the pipeline works with, all of it given.
 
     Whatever asks the database raises Unavailable while it is away, ``commit`` and ``settle`` also
-    DataError. ``look_up_boots`` takes (unit number, boot) pairs and the receipt (us). ``receipt``
-    takes enterprise, unit, boot, the number up to which all is committed, and the time (us).
+    DataError. ``revise`` does the next piece of what is to be invalidated, as the batch of the
+    number given. ``look_up_boots`` takes (unit number, boot) pairs and the receipt (us).
+    ``receipt`` takes enterprise, unit, boot, the number up to which all is committed, and the time
+    (us).
     ``judge`` is called in order of batches, ``follow`` before the first batch of a new registry.
     """
 
@@ -54,6 +58,7 @@ class Ports:
     look_up_boots: Callable[[Sequence[tuple[int, str]], int], Awaitable[Iterable[Boot]]]
     take_retries: Callable[[], Awaitable[Sequence[Retry]]]
     settle: Callable[[Received, Sequence[Retry]], Awaitable[Committed]]
+    revise: Callable[[int], Awaitable[Revised | None]]
     receipt: Callable[[str, str, str, int, int], None]
     judge: Callable[[Received, Committed], Awaitable[None]]
     follow: Callable[[Registry], Awaitable[None]]
@@ -62,9 +67,12 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A delivery on its way, or retries; ``done`` is set when it is committed."""
+    """A delivery on its way, or retries; ``done`` is set when it is committed.
 
-    prepared: Prepared
+    ``prepared`` None: the next piece of what is to be invalidated.
+    """
+
+    prepared: Prepared | None
     delivery: Delivery | None
     done: asyncio.Event
 
@@ -81,7 +89,12 @@ class Pipeline:
         self._preparer = preparer
         self._metrics = metrics
         self._committer = Committer(
-            ports.commit, ports.settle, self.patience, metrics, next_batch=next_batch
+            ports.commit,
+            ports.settle,
+            ports.revise,
+            self.patience,
+            metrics,
+            next_batch=next_batch,
         )
         self._prepared: asyncio.Queue[_Work | None] = asyncio.Queue(1)
         self._committed: asyncio.Queue[tuple[Registry, Received, Committed] | None] = asyncio.Queue(
@@ -91,7 +104,7 @@ class Pipeline:
         self._next_registry: Registry | None = None
         self._readings_each = 10.0  # readings in a message, of late
         self._stopping = False
-        self._retry_wanted = True  # what was marked while no server ran
+        self._retry_wanted = self._revision_wanted = True  # asked for while no server ran
         self._open = asyncio.Event()
         self._open.set()
         self._halt = asyncio.Event()  # something else comes before the next delivery
@@ -114,6 +127,11 @@ class Pipeline:
     def retry(self) -> None:
         """Process again, soon, what is marked for it in quarantine."""
         self._retry_wanted = True
+        self._halt.set()
+
+    def revise(self) -> None:
+        """Do, soon, what is asked to be invalidated or restored."""
+        self._revision_wanted = True
         self._halt.set()
 
     def pause(self, reason: str) -> None:
@@ -160,7 +178,10 @@ class Pipeline:
                 if self._retry_wanted:
                     self._retry_wanted = False
                     await self._retries()
-                elif (delivery := await self._receive()) is not None:
+                    continue
+                if self._revision_wanted:
+                    await self._revisions()
+                if (delivery := await self._receive()) is not None:
                     await self._prepare(delivery)
         await self._prepared.put(None)
 
@@ -170,8 +191,9 @@ class Pipeline:
         limit = min(MAX_MESSAGES, max(MIN_MESSAGES, limit))
         delivery = asyncio.ensure_future(self._ports.receive(limit, MAX_WAIT))
         halt = asyncio.ensure_future(self._halt.wait())
+        soon = 2 * MAX_WAIT if self._revision_wanted else None
         try:
-            await asyncio.wait((delivery, halt), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((delivery, halt), timeout=soon, return_when=asyncio.FIRST_COMPLETED)
         finally:
             halt.cancel()
             delivery.cancel()
@@ -211,6 +233,17 @@ class Pipeline:
             await self._prepared.put(work)
             await work.done.wait()  # until then they are still marked
 
+    async def _revisions(self) -> None:
+        """Invalidate for a while; what is left of it waits for its next turn.
+
+        A piece is read where it is committed, behind what was received before.
+        """
+        until = time.monotonic() + REVISING
+        while self._revision_wanted and not self._stopping and time.monotonic() < until:
+            work = _Work(None, None, asyncio.Event())
+            await self._prepared.put(work)
+            await work.done.wait()
+
     async def _look_up_boots(self, draft: Draft) -> None:
         unknown = self._preparer.unknown_boots(draft)
         if not unknown:
@@ -234,6 +267,8 @@ class Pipeline:
     async def _commit(self, work: _Work) -> bool:
         """Commit and acknowledge; return False when the server stops before that."""
         try:
+            if work.prepared is None:
+                return await self._revise()
             parts = await self._committer.commit(work.prepared)
         except GivenUp:
             return False
@@ -245,6 +280,17 @@ class Pipeline:
             self._ports.receipt(receipt.enterprise, receipt.unit, receipt.boot, receipt.seq, now)
         for received, committed in parts:
             await self._committed.put((work.prepared.registry, received, committed))
+            self._metrics.unjudged_batches.set(self._committed.qsize())
+        return True
+
+    async def _revise(self) -> bool:
+        """Do a piece of what is to be invalidated and have it judged."""
+        self._revision_wanted = False
+        done = await self._committer.revise()
+        self._revision_wanted |= done is not None
+        if done is not None and done.batch is not None:
+            self._unjudged.append(done.batch[0].received_at)
+            await self._committed.put((self._preparer.registry, *done.batch))
             self._metrics.unjudged_batches.set(self._committed.qsize())
         return True
 

@@ -12,6 +12,7 @@ from ingest.reasons import Reason
 from ingest.sequences import MAX_BOOTS, Sequences
 from storage import batches, boots, followers, retries
 from storage.held import load_held
+from storage.invalidating import Revised, next_piece
 from storage.pool import unavailable
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class DatabasePorts:
         """Return what is marked to be processed again, some of it."""
         async with unavailable("take the retries"), self.pool.acquire() as conn:
             return await retries.take_retries(conn)
+
+    async def revise(self, batch: int) -> Revised | None:
+        """Do the next piece of what is to be invalidated or restored; None: all is done."""
+        async with unavailable("invalidate"), self.pool.acquire() as conn:
+            return await next_piece(conn, batch, self.clock())
 
     async def look_up_boots(
         self, pairs: Sequence[tuple[int, str]], received_at: int

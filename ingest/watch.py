@@ -1,4 +1,4 @@
-"""Takes note of what commands ask by way of the database: a registry applied, a retry wanted."""
+"""Takes note of what commands ask by way of the database: a registry, a retry, an invalidation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Watcher:
     ``error`` says why the database does not answer, "" while it does.
     """
 
-    def __init__(  # noqa: PLR0913 - two of them are what it calls
+    def __init__(  # noqa: PLR0913 - three of them are what it calls
         self,
         pool: asyncpg.Pool,
         registry: Registry,
@@ -40,6 +40,7 @@ class Watcher:
         *,
         use: Callable[[Registry, list[dict[str, Any]]], Awaitable[None]],
         retry: Callable[[], None],
+        revise: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._registry = registry
@@ -47,6 +48,7 @@ class Watcher:
         self._clock = clock
         self._use = use
         self._retry = retry
+        self._revise = revise
         self.error = ""
 
     async def run(self) -> None:
@@ -71,6 +73,8 @@ class Watcher:
             await self._reload()
         if wishes.retry:
             self._retry()
+        if wishes.revision:
+            self._revise()
 
     async def _reload(self) -> None:
         now = self._clock()

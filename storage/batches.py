@@ -170,7 +170,7 @@ async def _write_readings(conn: asyncpg.Connection, received: Received, verdict:
         number = verdict.revision[revised]
         with _naming_rows(revised):
             await readings.write_revisions(conn, rows, revised, number, batch)
-    await _note_late_days(conn, received, np.concatenate((stored, revised)))
+    await note_late_days(conn, received, np.concatenate((stored, revised)))
 
 
 @contextlib.contextmanager
@@ -185,7 +185,7 @@ def _naming_rows(at: NDArray[np.int64]) -> Iterator[None]:
         raise DataError(str(error), rows.tolist()) from error
 
 
-async def _note_late_days(
+async def note_late_days(
     conn: asyncpg.Connection, received: Received, at: NDArray[np.int64]
 ) -> None:
     """Remember the days before yesterday that were written to: retention waits for them."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _WISHES = """
 select coalesce((select max(id) from registry_versions), 0) as registry_version,
-       exists (select from quarantine where state = 'retrying') as retry
+       exists (select from quarantine where state = 'retrying') as retry,
+       exists (select from invalidations where state in ('waiting', 'restoring')) as revision
 """
 _COUNTS = """
 select (select count(*) from quarantine where state <> 'stored') as quarantine,
@@ -27,17 +28,21 @@ where state in ('pending', 'open') and kind <> 'limit' group by state, severity
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The registry's newest version, and whether quarantine items are marked for a retry."""
+    """The registry's newest version, and whether quarantine items are marked for a retry.
+
+    ``revision``: whether something is to be invalidated or restored.
+    """
 
     registry_version: int
     retry: bool
+    revision: bool
 
 
 async def read_wishes(pool: asyncpg.Pool) -> Wishes:
     """Return what is asked for now. Raises Unavailable."""
     async with unavailable("read what is asked of the server"), pool.acquire() as conn:
         row = await conn.fetchrow(_WISHES)
-    return Wishes(row["registry_version"], row["retry"])
+    return Wishes(row["registry_version"], row["retry"], row["revision"])
 
 
 async def count_waiting(pool: asyncpg.Pool) -> tuple[int, int]:

@@ -74,6 +74,7 @@ class Plant:
             look_up_boots=database.look_up_boots,
             take_retries=database.take_retries,
             settle=database.settle,
+            revise=database.revise,
             receipt=lambda e, u, boot, seq, _: self.receipts.append((e, u, boot, seq)),
             judge=self._judge,
             follow=self._follow,
