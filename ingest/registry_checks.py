@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.registry_faults import Finding
 from ingest.registry_loose import UNKNOWN
 from ingest.registry_values import microseconds
+from ingest.rules_values import CALENDAR, nominal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,8 +147,10 @@ def _check_permit(checks: _Checks, where: _Where, permit: Permit) -> None:
     seen: dict[tuple[str, str, int], int] = {}
     for number, limit in enumerate(permit.limits):
         at: Loc = (*loc, "limits", number)
-        if limit.average != UNKNOWN and UNKNOWN not in (limit.source, limit.channel):
-            key = (limit.source, limit.channel, microseconds(limit.average))
+        if limit.rules is not None or limit.average is None:
+            pass  # what its rule set makes of it is seen when there is nothing else to mend
+        elif limit.average != UNKNOWN and UNKNOWN not in (limit.source, limit.channel):
+            key = (limit.source, limit.channel, nominal(limit.average))
             first = seen.setdefault(key, number)
             if first != number:
                 checks.report(
@@ -175,14 +178,30 @@ def _check_limit(checks: _Checks, where: _Where, limit: Limit, plant: _Plant) ->
                 f'there is no channel "{limit.channel}" at {limit.source}',
             )
         return
+    if limit.rules is None:
+        _check_plain_limit(checks, where, limit, channel)
+
+
+def _check_plain_limit(checks: _Checks, where: _Where, limit: Limit, channel: Channel) -> None:
+    """Check a limit without a rule set: nothing is converted for it."""
+    file, loc = where
     if UNKNOWN not in (limit.unit, channel.unit) and limit.unit != channel.unit:
         checks.report(
             (file, (*loc, "unit")),
-            f"a limit in {limit.unit} on a channel in {channel.unit}: units must be the same",
+            f"a limit in {limit.unit} on a channel in {channel.unit}: units must be the same, or "
+            "name a rule set that converts (rules: kz-20min)",
         )
-    if UNKNOWN in (limit.average, channel.period):
-        return
-    if microseconds(limit.average) % microseconds(channel.period):
+    if limit.average is None:
+        checks.report(where, "average is missing")
+    elif limit.average in CALENDAR:
+        checks.report(
+            (file, (*loc, "average")),
+            f'a limit over "{limit.average}" is not judged yet without a rule set: name one for '
+            "amounts in kg or t (rules: kz-20min)",
+        )
+    elif UNKNOWN not in (limit.average, channel.period) and (
+        microseconds(limit.average) % microseconds(channel.period)
+    ):
         checks.report(
             (file, (*loc, "average")),
             f"an average over {limit.average} is no whole multiple of the channel's period of "

@@ -37,6 +37,7 @@ def loose_document(raw: object, broken: Collection[Loc]) -> Document:
         permits=entry.entries("permits", _permit),
         recipients=entry.entries("recipients", _recipient),
         effective=None,
+        rule_sets=[],
     )
 
 
@@ -53,6 +54,10 @@ class _Entry:
         value = self._raw.get(key)
         wrong = (*self._loc, key) in self._broken and not even_broken
         return UNKNOWN if wrong or not isinstance(value, str) else value
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is something at ``key``."""
+        return self._raw.get(key) is not None
 
     def entries(self, key: str, make: Callable[[_Entry], _T]) -> list[_T]:
         """Return a list of mappings; entries keep their numbers."""
@@ -136,6 +141,7 @@ def _limit(entry: _Entry) -> Limit:
         channel=entry.text("channel"),
         unit=entry.text("unit"),
         average=entry.text("average"),
+        rules=entry.text("rules") if entry.has("rules") else None,
     )
 
 

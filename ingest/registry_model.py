@@ -2,108 +2,85 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from ingest.registry_values import (
-    check_average,
-    check_duration,
-    check_period,
-    check_url,
-    parse_day,
-    parse_effective,
-    parse_zone,
-    share,
+from ingest.registry_types import (
+    BIN_PATTERN,
+    KEY_PATTERN,
+    LANGUAGE_PATTERN,
+    RECIPIENT_PATTERN,
+    REFERENCE_PATTERN,
+    STRICT,
+    TEXT_PATTERN,
+    VARIABLE_PATTERN,
+    Day,
+    Duration,
+    Id,
+    Name,
+    Number,
+    Parameter,
+    Positive,
+    Share,
+    Text,
+    Uom,
+    Zone,
+    check_effective,
+    check_range,
+    check_region,
 )
-
-STRICT = ConfigDict(strict=True, extra="forbid")
-
-ID_PATTERN = r"^[a-z0-9-]{1,40}$"
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
-REFERENCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}/[A-Za-z0-9][A-Za-z0-9._-]{0,39}$"
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]+$"
-KEY_PATTERN = r"^[^\x00-\x1f\x7f]{1,64}$"
-BIN_PATTERN = r"^[0-9]{12}$"
-PARAMETERS = (
-    "o2", "co2", "h2o", "temperature", "pressure", "velocity", "flow", "load", "heat_input",
-)  # fmt: skip
-PARAMETER_PATTERN = rf"^([0-9]{{4}}|{'|'.join(PARAMETERS)})$"
-VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-LANGUAGE_PATTERN = r"^[a-z]{2,3}$"
-RECIPIENT_PATTERN = r"^(\*|[a-z0-9-]{1,40})$"
-
-# ISO 3166-2:KZ: the codes of 2022, then those before, which documents still use.
-REGIONS = frozenset(
-    f"KZ-{code}"
-    for code in (
-        "10", "11", "15", "19", "23", "27", "31", "33", "35", "39", "43", "47", "55", "59", "61",
-        "62", "63", "71", "75", "79",
-        "AKM", "AKT", "ALA", "ALM", "AST", "ATY", "BAY", "KAR", "KUS", "KZY", "MAN", "PAV", "SEV",
-        "SHY", "VOS", "YUZ", "ZAP", "ZHA",
-    )
-)  # fmt: skip
-
-
-def _check_region(text: str) -> str:
-    if text not in REGIONS:
-        raise ValueError(
-            f'"{text}" is not a region of ISO 3166-2:KZ, such as KZ-55 or KZ-PAV (Pavlodar)'
-        )
-    return text
-
-
-def _check_range(pair: tuple[float, float]) -> tuple[float, float]:
-    if not pair[0] < pair[1]:
-        raise ValueError(f"the lower end {pair[0]:g} is not below the upper end {pair[1]:g}")
-    return pair
-
-
-def _check_zone(text: str) -> str:
-    parse_zone(text)
-    return text
-
-
-def _check_day(text: str) -> str:
-    parse_day(text)
-    return text
-
-
-def _check_effective(text: str) -> str:
-    parse_effective(text)
-    return text
-
-
-def _share(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError("expected a share such as 0.8 or 2/3")  # noqa: TRY004 - pydantic's own
-    return share(value if isinstance(value, str) else f"{Decimal(str(value)):f}")
-
-
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Text = Annotated[str, Field(pattern=TEXT_PATTERN, max_length=500)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
-Duration = Annotated[str, AfterValidator(check_duration)]
-Share = Annotated[str, BeforeValidator(_share)]
-Day = Annotated[str, AfterValidator(_check_day)]
-Zone = Annotated[str, AfterValidator(_check_zone)]
-Parameter = Annotated[str, Field(pattern=PARAMETER_PATTERN)]
-Uom = Literal[
-    "mg/m3", "ug/m3", "ppm", "%", "degC", "K", "kPa", "Pa", "m/s", "m3/h", "m3/s", "MW", "t/h",
-    "kg/h", "g/s", "kg", "t", "lb", "lb/h", "lb/mmBtu", "mmBtu", "short_ton",
-]  # fmt: skip
+from ingest.registry_values import check_period, check_url, parse_day
+from ingest.rules_model import ConditionId, RuleSet  # noqa: TC001 - pydantic reads them
+from ingest.rules_values import check_limit_average
 
 
 @dataclass(config=STRICT, slots=True)
 class Basis:
-    """State of the gas that a concentration is stated for: dry, at so much oxygen (%)."""
+    """State of the gas that a value is stated for: dry, at so much oxygen (%), at standard state.
+
+    A stated oxygen implies that the value is dry and at the standard temperature and pressure.
+    """
 
     dry: bool | None = None
     o2: Annotated[float, Field(ge=0, lt=20.9)] | None = None
+    standard: bool | None = None
+
+
+@dataclass(config=STRICT, slots=True)
+class Auxiliary:
+    """The channels of the source that tell the state of the gas, and its flow."""
+
+    o2: Name | None = None
+    co2: Name | None = None
+    h2o: Name | None = None
+    temperature: Name | None = None
+    pressure: Name | None = None
+    flow: Name | None = None
+
+
+@dataclass(config=STRICT, slots=True)
+class Calibration:
+    """A calibration function (EN 14181, QAL2) from a day on: intercept + slope x value.
+
+    ``range`` is the valid one and ``uncertainty`` the one determined, in the unit and the state of
+    the limits that are judged by them.
+    """
+
+    from_: Annotated[Day, Field(alias="from")]
+    intercept: Number = 0.0
+    slope: Positive = 1.0
+    range: Annotated[tuple[Number, Number], AfterValidator(check_range)] | None = None
+    uncertainty: Positive | None = None
+
+
+@dataclass(config=STRICT, slots=True)
+class NoxOf:
+    """The channels of the source whose sum, as NO2, a channel is."""
+
+    no: Name
+    no2: Name
 
 
 @dataclass(config=STRICT, slots=True)
@@ -114,16 +91,19 @@ class Channel:
     parameter: Parameter
     unit: Uom
     period: Annotated[str, AfterValidator(check_period)]
-    range: Annotated[tuple[Number, Number], AfterValidator(_check_range)] | None = None
+    range: Annotated[tuple[Number, Number], AfterValidator(check_range)] | None = None
     basis: Basis | None = None
     missing: list[Number] | None = None
     stuck_after: Duration | None = None
     max_step: Positive | None = None
+    auxiliary: Auxiliary | None = None
+    calibration: list[Calibration] | None = None
+    nox_of: NoxOf | None = None
 
 
 @dataclass(config=STRICT, slots=True)
 class Source:
-    """A stack or vent; ``position`` is WGS 84 latitude and longitude."""
+    """A stack or vent; at ``position`` (WGS 84 latitude, longitude), its mouth's ``area`` in m2."""
 
     id: Name
     number: Text | None = None
@@ -131,6 +111,8 @@ class Source:
         tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]]
         | None
     ) = None
+    area: Positive | None = None
+    auxiliary: Auxiliary | None = None
     channels: list[Channel] = Field(default_factory=list)
 
 
@@ -154,7 +136,7 @@ class Enterprise:
         | None
     ) = None
     bin: Annotated[str, Field(pattern=BIN_PATTERN)] | None = None
-    region: Annotated[str, AfterValidator(_check_region)] | None = None
+    region: Annotated[str, AfterValidator(check_region)] | None = None
     category: Annotated[int, Field(ge=1, le=4)] | None = None
     reporting_zone: Zone | None = None
     sources: list[Source] = Field(default_factory=list)
@@ -176,18 +158,30 @@ class Validity:
 
 @dataclass(config=STRICT, slots=True)
 class Limit:
-    """A permitted mean of one channel over one window."""
+    """A permitted mean of one channel over one window, or what a rule set makes of a value.
+
+    With ``rules`` the rule set's conditions name the windows, where ``average`` does not; ``basis``
+    is the state that the value is written for, ``override`` changes fields of the rule set,
+    ``conditions`` picks some of it and ``values`` gives some of them figures of their own.
+    """
 
     source: Name
     channel: Name
     value: Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e9)]
     unit: Uom
-    average: Annotated[str, AfterValidator(check_average)]
-    coverage: Share = "2/3"
+    average: Annotated[str, AfterValidator(check_limit_average)] | None = None
+    coverage: Share | None = None
     warn_at: Share = "0.8"
     clear_at: Share = "0.95"
     open_after: Duration = "0s"
     clear_after: Duration = "5min"
+    rules: Id | None = None
+    basis: Basis | None = None
+    override: dict[str, Any] | None = None
+    conditions: Annotated[list[ConditionId], Field(min_length=1)] | None = None
+    values: dict[ConditionId, Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e9)]] | None = (
+        None
+    )
 
 
 @dataclass(config=STRICT, slots=True)
@@ -233,7 +227,8 @@ class Document:
     enterprises: list[Enterprise] | None = None
     permits: list[Permit] = Field(default_factory=list)
     recipients: list[Recipient] = Field(default_factory=list)
-    effective: Annotated[str, AfterValidator(_check_effective)] | None = None
+    effective: Annotated[str, AfterValidator(check_effective)] | None = None
+    rule_sets: list[RuleSet] = Field(default_factory=list)
 
 
 DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)

@@ -133,7 +133,7 @@ def _limits(document: RegistryDocument, default_zone: str) -> Iterator[LimitRow]
                 end,
                 limit.value,
                 limit.unit,
-                limit.coverage,
+                limit.coverage or "2/3",
                 limit.warn_at,
                 limit.clear_at,
                 microseconds(limit.open_after),

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ingest import registry_model as model
+from ingest import registry_types as types
+from ingest import rules_model as rules
 from ingest.registry_faults import Finding
 
 if TYPE_CHECKING:
@@ -15,22 +17,24 @@ if TYPE_CHECKING:
     from ingest.registry_faults import Loc
 
 _PATTERNS = {
-    model.ID_PATTERN: "an id is 1 to 40 of a-z, 0-9 and -",
-    model.NAME_PATTERN: (
+    types.ID_PATTERN: "an id is 1 to 40 of a-z, 0-9 and -",
+    types.NAME_PATTERN: (
         "an id is 1 to 40 of letters, digits, . _ and -, beginning with a letter or digit"
     ),
-    model.REFERENCE_PATTERN: "a channel is named source/channel, such as stack-1/so2",
-    model.TEXT_PATTERN: "text must not be empty nor hold control characters",
-    model.KEY_PATTERN: "a payload key is 1 to 64 characters, none of them a control character",
-    model.BIN_PATTERN: "a BIN is 12 digits",
-    model.PARAMETER_PATTERN: (
-        f"a parameter is a 4-digit substance code or one of {', '.join(model.PARAMETERS)}"
+    types.REFERENCE_PATTERN: "a channel is named source/channel, such as stack-1/so2",
+    types.TEXT_PATTERN: "text must not be empty nor hold control characters",
+    types.KEY_PATTERN: "a payload key is 1 to 64 characters, none of them a control character",
+    types.BIN_PATTERN: "a BIN is 12 digits",
+    types.PARAMETER_PATTERN: (
+        f"a parameter is a 4-digit substance code or one of {', '.join(types.PARAMETERS)}"
     ),
-    model.VARIABLE_PATTERN: (
+    types.SUBSTANCE_PATTERN: 'a substance is its 4-digit code in quotes, such as "0330"',
+    types.CONDITION_PATTERN: "a condition's id is 1 to 40 of a-z, 0-9 and _",
+    types.VARIABLE_PATTERN: (
         "env is the name of an environment variable (letters, digits, _), never the secret itself"
     ),
-    model.LANGUAGE_PATTERN: "a language is its two-letter code: en, ru, kk",
-    model.RECIPIENT_PATTERN: 'an enterprise\'s id, or "*" for all',
+    types.LANGUAGE_PATTERN: "a language is its two-letter code: en, ru, kk",
+    types.RECIPIENT_PATTERN: 'an enterprise\'s id, or "*" for all',
 }
 _EXPECTED = {
     "string_type": "text",
@@ -53,6 +57,9 @@ _FIELDS = {
     for entry in (
         model.Document, model.Enterprise, model.Source, model.Channel, model.Basis, model.Unit,
         model.Permit, model.Limit, model.Validity, model.Recipient, model.Secret,
+        model.Auxiliary, model.Calibration, model.NoxOf, rules.RuleSet, rules.RuleVersion,
+        rules.Reference, rules.ValidityRules, rules.Uncertainty, rules.SmallLimit,
+        rules.Substitutes, rules.Condition,
     )
     for name in (field.rstrip("_") for field in entry.__dataclass_fields__)
 }  # fmt: skip

@@ -27,6 +27,7 @@ _STEPS: tuple[tuple[str, sql.Step, tuple[str, ...]], ...] = (
     ("channels", sql.CHANNELS, ()),
     ("units", sql.UNITS, ()),
     ("permits", sql.ENTITIES, ("permit",)),
+    ("rule sets", sql.ENTITIES, ("rule_set",)),
     ("limits", sql.LIMITS, ()),
     ("recipients", sql.ENTITIES, ("recipient",)),
 )
@@ -113,10 +114,11 @@ async def present_version(conn: asyncpg.Connection) -> Present | None:
 async def _stage(conn: asyncpg.Connection, document: RegistryRows) -> None:
     await copy_rows(conn, "new_entities", document.entities)
     channels = ((*row[:8], array_text(row.missing), *row[9:]) for row in document.channels)
-    await copy_rows(conn, "new_channels", channels)
+    await copy_rows(conn, "new_channels", channels, may_be_empty=("basis",))
     await copy_rows(conn, "new_units", document.units)
     await copy_rows(conn, "new_keys", document.keys)
-    await copy_rows(conn, "new_limits", document.limits)
+    limits = document.limits
+    await copy_rows(conn, "new_limits", limits, may_be_empty=("basis", "condition"))
     await conn.execute(sql.ANALYZE, timeout=_LONG)
 
 

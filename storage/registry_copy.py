@@ -17,10 +17,23 @@ _TIMEOUT = 3600.0  # seconds
 
 
 async def copy_rows(
-    conn: asyncpg.Connection, table: str, rows: Iterable[tuple[object, ...]]
+    conn: asyncpg.Connection,
+    table: str,
+    rows: Iterable[tuple[object, ...]],
+    *,
+    may_be_empty: tuple[str, ...] = (),
 ) -> None:
-    """Copy rows into a table: texts that are not empty, numbers, aware times, None."""
-    await conn.copy_to_table(table, source=_chunks(iter(rows)), format="csv", timeout=_TIMEOUT)
+    """Copy rows into a table: texts, numbers, aware times, None.
+
+    An empty text is null but in the columns ``may_be_empty``, where nothing is.
+    """
+    await conn.copy_to_table(
+        table,
+        source=_chunks(iter(rows)),
+        format="csv",
+        force_not_null=may_be_empty or None,
+        timeout=_TIMEOUT,
+    )
 
 
 def array_text(values: tuple[float, ...]) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EntityRow(NamedTuple):
-    """An enterprise, source, permit or recipient; ``definition`` is its own entry as JSON."""
+    """An enterprise, source, permit, recipient or rule set; ``definition`` is its entry as JSON."""
 
     kind: str
     path: str
@@ -19,7 +19,11 @@ class EntityRow(NamedTuple):
 
 
 class ChannelRow(NamedTuple):
-    """A channel; ``basis`` is JSON."""
+    """A channel, measured or derived.
+
+    ``state`` says as JSON what gas its values are of. ``basis`` tells what is derived of one
+    channel apart, in words ("" is what is measured); ``recipe`` says as JSON how it is derived.
+    """
 
     enterprise: str
     source: str
@@ -32,7 +36,9 @@ class ChannelRow(NamedTuple):
     missing: tuple[float, ...]
     stuck_after_us: int
     max_step: float
-    basis: str | None
+    state: str | None
+    basis: str = ""
+    recipe: str | None = None
 
 
 class UnitRow(NamedTuple):
@@ -53,7 +59,12 @@ class KeyRow(NamedTuple):
 
 
 class LimitRow(NamedTuple):
-    """A limit of a permit; ``valid_until`` is excluded, shares are texts, compared exactly."""
+    """A limit of a permit, or one condition of the rule set that judges it.
+
+    ``valid_until`` is excluded, shares are texts, compared exactly. ``basis`` is that of the
+    channel, ``condition`` the condition and its version ("" for a limit without a rule set),
+    ``rule`` the condition as JSON.
+    """
 
     permit: str
     enterprise: str
@@ -70,6 +81,9 @@ class LimitRow(NamedTuple):
     clear_at: str
     open_after_us: int
     clear_after_us: int
+    basis: str = ""
+    condition: str = ""
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

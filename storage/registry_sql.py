@@ -17,7 +17,7 @@ create temp table new_entities (
 create temp table new_channels (
     enterprise text, source text, channel text, parameter text, uom text, range_low float8,
     range_high float8, period_us bigint, missing float8[], stuck_after_us bigint,
-    max_step float8, basis jsonb
+    max_step float8, state jsonb, basis text, recipe jsonb
 ) on commit drop;
 create temp table new_units (
     enterprise text, unit text
@@ -28,7 +28,8 @@ create temp table new_keys (
 create temp table new_limits (
     permit text, enterprise text, source text, channel text, average text, window_us bigint,
     valid_from timestamptz, valid_until timestamptz, value float8, uom text, coverage text,
-    warn_at text, clear_at text, open_after_us bigint, clear_after_us bigint
+    warn_at text, clear_at text, open_after_us bigint, clear_after_us bigint, basis text,
+    condition text, rule jsonb
 ) on commit drop
 """
 
@@ -86,39 +87,41 @@ ENTITIES = Step(
 CHANNELS = Step(
     identify=(
         """
-        insert into channels (id, enterprise, source, channel) overriding system value
+        insert into channels (id, enterprise, source, channel, basis) overriding system value
         select (select coalesce(max(id), 0) from channels) + row_number() over (order by n.ctid),
-               n.enterprise, n.source, n.channel
+               n.enterprise, n.source, n.channel, n.basis
         from new_channels n
-        where not exists (select from channels c where (c.enterprise, c.source, c.channel)
-                                                     = (n.enterprise, n.source, n.channel))
+        where not exists (select from channels c
+                          where (c.enterprise, c.source, c.channel, c.basis)
+                              = (n.enterprise, n.source, n.channel, n.basis))
         """,
         "analyze channels",
         """
         create temp table staged_channels on commit drop as
-        select c.id, n.* from new_channels n join channels c using (enterprise, source, channel)
+        select c.id, n.* from new_channels n
+        join channels c using (enterprise, source, channel, basis)
         """,
         "analyze staged_channels",
     ),
     change="""
     insert into channel_versions (channel, version, effective, parameter, uom, range_low,
-        range_high, period_us, missing, stuck_after_us, max_step, basis)
+        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe)
     select n.id, r.id, r.effective, n.parameter, n.uom, n.range_low, n.range_high, n.period_us,
-           n.missing, n.stuck_after_us, n.max_step, n.basis
+           n.missing, n.stuck_after_us, n.max_step, n.state, n.recipe
     from registry_versions r, staged_channels n
     join (select distinct on (channel) * from channel_versions
           order by channel desc, version desc) v on v.channel = n.id
     where r.id = $1
     and (v.ended or (n.parameter, n.uom, n.range_low, n.range_high, n.period_us, n.missing,
-                     n.stuck_after_us, n.max_step, n.basis)
+                     n.stuck_after_us, n.max_step, n.state, n.recipe)
          is distinct from (v.parameter, v.uom, v.range_low, v.range_high, v.period_us, v.missing,
-                           v.stuck_after_us, v.max_step, v.basis))
+                           v.stuck_after_us, v.max_step, v.basis, v.recipe))
     """,
     end="""
     insert into channel_versions (channel, version, effective, ended, parameter, uom, range_low,
-        range_high, period_us, missing, stuck_after_us, max_step, basis)
+        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe)
     select v.channel, r.id, r.effective, true, v.parameter, v.uom, v.range_low, v.range_high,
-           v.period_us, v.missing, v.stuck_after_us, v.max_step, v.basis
+           v.period_us, v.missing, v.stuck_after_us, v.max_step, v.basis, v.recipe
     from registry_versions r,
          (select distinct on (channel) * from channel_versions
           order by channel desc, version desc) v
@@ -127,9 +130,9 @@ CHANNELS = Step(
     """,
     add="""
     insert into channel_versions (channel, version, effective, parameter, uom, range_low,
-        range_high, period_us, missing, stuck_after_us, max_step, basis)
+        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe)
     select n.id, r.id, r.effective, n.parameter, n.uom, n.range_low, n.range_high, n.period_us,
-           n.missing, n.stuck_after_us, n.max_step, n.basis
+           n.missing, n.stuck_after_us, n.max_step, n.state, n.recipe
     from registry_versions r, staged_channels n
     where r.id = $1 and not exists (select from channel_versions v where v.channel = n.id)
     """,
@@ -153,7 +156,9 @@ UNITS = Step(
         from new_units n join units u using (enterprise, unit)
         left join (select k.enterprise, k.unit, array_agg(k.key order by k.key collate "C") as keys,
                           array_agg(c.id order by k.key collate "C") as channels
-                   from new_keys k join staged_channels c using (enterprise, source, channel)
+                   from new_keys k
+                   join staged_channels c using (enterprise, source, channel)
+                   where c.basis = ''
                    group by k.enterprise, k.unit) k using (enterprise, unit)
         """,
         "analyze staged_units",
@@ -190,43 +195,46 @@ LIMITS = Step(
         """
         create temp table channel_limits on commit drop as
         select n.ctid as place, c.id as on_channel, n.* from new_limits n
-        join staged_channels c using (enterprise, source, channel)
+        join staged_channels c using (enterprise, source, channel, basis)
         """,
         """
-        insert into limits (id, permit, channel, average, window_us) overriding system value
+        insert into limits (id, permit, channel, average, window_us, condition)
+            overriding system value
         select (select coalesce(max(id), 0) from limits) + row_number() over (order by n.place),
-               n.permit, n.on_channel, n.average, n.window_us
+               n.permit, n.on_channel, n.average, n.window_us, n.condition
         from channel_limits n
-        where not exists (select from limits l where (l.permit, l.channel, l.average)
-                                                   = (n.permit, n.on_channel, n.average))
+        where not exists (select from limits l
+                          where (l.permit, l.channel, l.average, l.condition)
+                              = (n.permit, n.on_channel, n.average, n.condition))
         """,
         "analyze channel_limits, limits",
         """
         create temp table staged_limits on commit drop as
         select l.id, n.* from channel_limits n join limits l
         on l.permit = n.permit and l.channel = n.on_channel and l.average = n.average
+        and l.condition = n.condition
         """,
         "analyze staged_limits",
     ),
     change="""
     insert into limit_versions ("limit", version, effective, valid_from, valid_until, value, uom,
-        coverage, warn_at, clear_at, open_after_us, clear_after_us)
+        coverage, warn_at, clear_at, open_after_us, clear_after_us, rule)
     select n.id, r.id, r.effective, n.valid_from, n.valid_until, n.value, n.uom, n.coverage,
-           n.warn_at, n.clear_at, n.open_after_us, n.clear_after_us
+           n.warn_at, n.clear_at, n.open_after_us, n.clear_after_us, n.rule
     from registry_versions r, staged_limits n
     join (select distinct on ("limit") * from limit_versions
           order by "limit" desc, version desc) v on v."limit" = n.id
     where r.id = $1
     and (v.ended or (n.valid_from, n.valid_until, n.value, n.uom, n.coverage, n.warn_at,
-                     n.clear_at, n.open_after_us, n.clear_after_us)
+                     n.clear_at, n.open_after_us, n.clear_after_us, n.rule)
          is distinct from (v.valid_from, v.valid_until, v.value, v.uom, v.coverage, v.warn_at,
-                           v.clear_at, v.open_after_us, v.clear_after_us))
+                           v.clear_at, v.open_after_us, v.clear_after_us, v.rule))
     """,
     end="""
     insert into limit_versions ("limit", version, effective, ended, valid_from, valid_until, value,
-        uom, coverage, warn_at, clear_at, open_after_us, clear_after_us)
+        uom, coverage, warn_at, clear_at, open_after_us, clear_after_us, rule)
     select v."limit", r.id, r.effective, true, v.valid_from, v.valid_until, v.value, v.uom,
-           v.coverage, v.warn_at, v.clear_at, v.open_after_us, v.clear_after_us
+           v.coverage, v.warn_at, v.clear_at, v.open_after_us, v.clear_after_us, v.rule
     from registry_versions r,
          (select distinct on ("limit") * from limit_versions
           order by "limit" desc, version desc) v
@@ -235,9 +243,9 @@ LIMITS = Step(
     """,
     add="""
     insert into limit_versions ("limit", version, effective, valid_from, valid_until, value, uom,
-        coverage, warn_at, clear_at, open_after_us, clear_after_us)
+        coverage, warn_at, clear_at, open_after_us, clear_after_us, rule)
     select n.id, $1, n.valid_from, n.valid_from, n.valid_until, n.value, n.uom, n.coverage,
-           n.warn_at, n.clear_at, n.open_after_us, n.clear_after_us
+           n.warn_at, n.clear_at, n.open_after_us, n.clear_after_us, n.rule
     from staged_limits n
     where not exists (select from limit_versions v where v."limit" = n.id)
     """,

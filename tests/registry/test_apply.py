@@ -45,7 +45,8 @@ async def test_the_first_registry_is_version_1(apply: Any, db: asyncpg.Connectio
     changes = await apply(VALID)
     assert changes.version == 1
     assert changes.added == {
-        "enterprises": 1, "sources": 1, "channels": 3, "units": 1, "permits": 1, "limits": 2,
+        "enterprises": 1, "sources": 1, "channels": 3, "units": 1, "permits": 1, "rule sets": 0,
+        "limits": 2,
         "recipients": 1,
     }  # fmt: skip
     assert str(changes).startswith("registry version 1: added 1 enterprises, 1 sources, 3 channels")
@@ -86,7 +87,8 @@ async def test_only_what_differs_gets_a_version(apply: Any, db: asyncpg.Connecti
     changes = await apply(VALID.replace("value: 700", "value: 650"), MAY)
     assert changes.version == 2
     assert changes.changed == {
-        "enterprises": 0, "sources": 0, "channels": 0, "units": 0, "permits": 0, "limits": 1,
+        "enterprises": 0, "sources": 0, "channels": 0, "units": 0, "permits": 0, "rule sets": 0,
+        "limits": 1,
         "recipients": 0,
     }  # fmt: skip
     assert not any(changes.added.values())
@@ -179,7 +181,8 @@ async def test_an_empty_registry_ends_everything_and_deletes_nothing(
     await apply(VALID)
     changes = await apply("enterprises: []\n")
     assert changes.ended == {
-        "enterprises": 1, "sources": 1, "channels": 3, "units": 1, "permits": 1, "limits": 2,
+        "enterprises": 1, "sources": 1, "channels": 3, "units": 1, "permits": 1, "rule sets": 0,
+        "limits": 2,
         "recipients": 1,
     }  # fmt: skip
     assert await db.fetchval("select count(*) from limits") == 2

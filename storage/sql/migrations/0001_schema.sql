@@ -61,7 +61,8 @@ create table channel_versions (
     missing       float8[]    not null default '{}',
     stuck_after_us bigint     not null default 0,      -- 0: never checked
     max_step      float8      not null default 'Infinity',
-    basis         jsonb,
+    basis         jsonb,                               -- state of the gas: dry, at so much oxygen
+    recipe        jsonb,                               -- how it is derived; null: measured
     primary key (channel, version)
 );
 
