@@ -1,0 +1,164 @@
+"""Means and masses over the period that a rule averages, each judged against its limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core import budget
+from alerts.core.evidence import exceeds, rounded, threshold
+from alerts.core.periods import duration
+from alerts.core.pools import Pool, blocks, operating_days, rolling
+from alerts.core.rounding import round_significant
+from alerts.core.validity import enough, has_day_rule, months
+from alerts.core.verdicts import NONE, Verdicts
+from alerts.core.vocabulary import Judgement
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alerts.core.evidence import Evidence
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Numbers = NDArray[np.int32]
+
+
+def means(found: Evidence) -> Verdicts:
+    """Return the mean of each period of ``rule.average``, judged: factor x limit is the most.
+
+    The mean over all short-term averages that count, one like the other; geometric: of their
+    logarithms. Rounded once, at the end. A limit that changes within a period is averaged over
+    what counts.
+    """
+    pool = pool_of(found)
+    count = pool.count(found.counts)
+    value = _mean(found, pool, count, found.values)
+    same = found.values is found.short.mean
+    raw = value if same else _mean(found, pool, count, found.short.mean)
+    above = threshold(found.rule, _limit(found, pool, count))
+    return _verdicts(found, pool, value, raw, above, exceeds(found.rule, value, above))
+
+
+def masses(found: Evidence) -> Verdicts:
+    """Return the mass [t] of each period of ``rule.average``: the limit is the most.
+
+    The short-term averages are mass flows [kg/h]. What is known already may exceed, whatever else
+    is missing; a mass that does not, and rests on too little, is not assessable.
+    """
+    pool = pool_of(found)
+    short = found.short
+    hours = budget.operating_hours(short.start, short.finish, short.expected, short.stopped)
+    hours = np.broadcast_to(hours, found.counts.shape) * found.in_force
+    substituted = np.broadcast_to(short.marked > 0, found.counts.shape) & found.counts
+    base = pool.base()
+    bases = int(base[-1]) + 1 if len(base) else 0
+    totals = budget.totals(found.values, hours, found.counts, substituted, base, bases)
+    known = pool.count(found.counts) > 0
+    mass = pool.rolled(totals.measured + totals.substituted)
+    value = np.where(known, round_significant(mass), np.nan)
+    above = np.broadcast_to(
+        threshold(found.rule, _limit(found, pool, pool.count(found.counts))), value.shape
+    )
+    exceeding = exceeds(found.rule, value, above)
+    verdicts = _verdicts(found, pool, value, value, above, exceeding)
+    verdicts.state[exceeding] = Judgement.EXCEEDED
+    return verdicts
+
+
+def pool_of(found: Evidence) -> Pool:
+    """Return the periods of ``rule.average``."""
+    rule, short = found.rule, found.short
+    average, own = duration(rule.average), duration(rule.short_term)
+    if average == own:
+        return Pool(short.start, short.finish, short.rows)
+    if average.unit == "operating_day":
+        by_day = blocks(duration("1d"), found.zone, short.start, short.finish)
+        running = np.broadcast_to(short.stopped < short.expected, found.counts.shape)
+        operates = by_day.count(running & found.in_force) > 0
+        return operating_days(average.number, by_day, operates)
+    if rule.rolling:
+        return rolling(average, found.zone, short.start, short.finish)
+    return blocks(average, found.zone, short.start, short.finish)
+
+
+def _mean(found: Evidence, pool: Pool, count: Numbers, values: Floats) -> Floats:
+    counted = np.where(found.counts, values, 1.0 if found.rule.geometric else 0.0)
+    if found.rule.geometric:
+        counted = np.log(counted)
+    total = pool.sum(counted)
+    mean = _ratio(total, count)
+    if found.rule.geometric:
+        mean = np.exp(mean)
+    return rounded(found.rule, mean)
+
+
+def _limit(found: Evidence, pool: Pool, count: Numbers) -> Floats:
+    """Return the limit of each period, (1, n) where it never changes."""
+    if len(found.limit) == 1:
+        return found.limit
+    total = pool.sum(np.where(found.counts, found.limit, 0.0))
+    return _ratio(total, count)
+
+
+def _ratio(total: Floats, count: Numbers) -> Floats:
+    quotient = np.full(total.shape, np.nan)
+    np.divide(total, count, out=quotient, where=count > 0)
+    return quotient
+
+
+def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
+    found: Evidence, pool: Pool, value: Floats, raw: Floats, above: Floats, exceeding: Flags
+) -> Verdicts:
+    valid, expected = pool.count(found.counts), _expected(found, pool)
+    sufficient = _enough(found, pool, valid, expected) & ~np.isnan(value) & (expected > 0)
+    state = np.where(exceeding, Judgement.EXCEEDED, Judgement.COMPLIANT)
+    none = np.full(value.shape, NONE, np.int32)
+    return Verdicts(
+        start=pool.start,
+        finish=pool.finish,
+        label=pool.finish if found.rule.label == "end" else pool.start,
+        over=pool.finish <= found.until,
+        value=value,
+        raw=raw,
+        threshold=np.broadcast_to(above, value.shape),
+        state=np.where(sufficient, state, Judgement.NOT_ASSESSABLE).astype(np.int8),
+        valid=valid,
+        expected=expected,
+        exceeding=none,
+        allowed=none,
+        left=none,
+        substituted=pool.count(found.counts & (found.short.marked > 0)),
+    )
+
+
+def _expected(found: Evidence, pool: Pool) -> Numbers:
+    """Return how many parts each period should have.
+
+    Of a block only those that the limit is in force for; a rolling period is judged if the limit
+    is in force at its end, and what came before that is missing from it.
+    """
+    if pool.back == 1:
+        return pool.count(found.expected)
+    return pool.count(found.operating) * pool.ends_with(found.in_force)
+
+
+def _enough(found: Evidence, pool: Pool, valid: Numbers, expected: Numbers) -> Flags:
+    """Tell which periods rest on enough.
+
+    A day by the rule for days, a month by that for months; any other period, and these where the
+    rule set has no such rule, needs ``coverage`` of its parts as a part does of its slots.
+    """
+    rule, average = found.rule, duration(found.rule.average)
+    if average == duration(rule.short_term):
+        return found.counts
+    if found.days is not None and pool.back == 1 and pool.operates is None:
+        if average == duration("1d") and has_day_rule(rule):
+            return found.days.valid
+        by_days = months(rule, found.zone, found.days)
+        if average == duration("1month") and by_days is not None:
+            return by_days
+    sufficient = enough(rule, valid, expected)
+    full = pool.full()
+    return sufficient if full is None else sufficient & full

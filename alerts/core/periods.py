@@ -1,0 +1,144 @@
+"""Periods that averages, shares and counts are taken over: durations as rule sets write them.
+
+Blocks up to an hour follow UTC, longer ones the reporting zone: from its midnight up to a day,
+then its weeks (from Monday), months, quarters and years. Rolling periods end with each short-term
+average (up to a day), each day or each month.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
+from alerts.core.zones import block_edges, midnights, zone_info
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Instants = NDArray[np.int64]
+    Edges = tuple[Instants, Instants]
+
+_DURATION = re.compile(r"([1-9]\d{0,8})(s|min|h|d|week|month|quarter|year|operating_day)s?")
+_EXACT = {"s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY}  # microseconds
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_DAYS_A_WEEK = 7
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """``number`` times ``unit``: "exact" (microseconds, less than a day), "d", "week" and so on."""
+
+    number: int
+    unit: str
+
+    @property
+    def exact(self) -> int:
+        """Microseconds of a duration up to a day, which for a day is 24 h. Raises ValueError."""
+        if self.unit == "exact":
+            return self.number
+        if self == _ONE_DAY:
+            return DAY
+        raise ValueError(f"expected at most a day, not {self.number} {self.unit}")
+
+    @property
+    def beyond_a_day(self) -> bool:
+        """Whether days lie within it, each of which may be valid or not."""
+        return self.unit != "exact" and self != _ONE_DAY
+
+    @property
+    def days(self) -> int | None:
+        """How many calendar days it has; None where that differs, or where it is no whole days."""
+        return {"d": self.number, "week": _DAYS_A_WEEK * self.number}.get(self.unit)
+
+    @property
+    def months(self) -> int | None:
+        """How many calendar months it has; None where it is not made of them."""
+        return self.number * _MONTHS[self.unit] if self.unit in _MONTHS else None
+
+
+_ONE_DAY = Duration(1, "d")
+_ONE_MONTH = Duration(1, "month")
+
+
+def duration(text: str) -> Duration:
+    """Read ``10min``, ``4h``, ``1d``, ``1week``, ``1month``, ``1quarter``, ``30operating_days``.
+
+    24h is 1d: both go from midnight to midnight. Raises ValueError, with what was expected.
+    """
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError(f"expected a duration such as 10min, 1d or 1month, not {text!r}")
+    number, unit = int(found[1]), found[2]
+    if unit not in _EXACT:
+        return Duration(number, unit)
+    exact = number * _EXACT[unit]
+    if exact < DAY:
+        return Duration(exact, "exact")
+    if exact % DAY:
+        raise ValueError(f"expected less than a day or whole days, not {text!r}")
+    return Duration(exact // DAY, "d")
+
+
+def edges(period: Duration, zone: str, start: int, end: int) -> Edges:
+    """Return (starts, finishes) of the blocks of ``period`` with an instant in [start, end).
+
+    In int64 microseconds, ascending; none where end <= start. Raises ValueError for what has no
+    blocks: several days, weeks or months, operating days.
+    """
+    if not period.beyond_a_day:
+        return block_edges(period.exact, zone, start, end)
+    if period.number != 1 or period.unit == "operating_day":
+        raise ValueError(f"expected one calendar period, not {period.number} {period.unit}")
+    if end <= start:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    a_year = 367 * DAY  # reaches the next edge, on both sides, whatever the period
+    days = midnights(zone, start - a_year, end + a_year)
+    key = _calendar(_local_days(zone, days), period.unit)
+    # The first midnight of a month, should a zone leave out the first day of it.
+    bounds = days[np.flatnonzero(np.diff(key)) + 1]
+    starts, finishes = bounds[:-1], bounds[1:]
+    within = (starts < end) & (finishes > start)
+    return starts[within], finishes[within]
+
+
+def rolling_step(period: Duration) -> Duration | None:
+    """Return the blocks that a rolling ``period`` is made of; None for short-term averages.
+
+    Raises ValueError for a period that cannot roll.
+    """
+    if not period.beyond_a_day:
+        return None
+    if period.unit == "operating_day" or period.days:
+        return _ONE_DAY
+    return _ONE_MONTH
+
+
+def february(zone: str, starts: Instants) -> NDArray[np.bool_]:
+    """Tell which of the months that begin at ``starts`` are February."""
+    month = _calendar(_local_days(zone, starts), "month")
+    found: NDArray[np.bool_] = month % 12 == 1
+    return found
+
+
+def _local_days(zone: str, instants: Instants) -> Instants:
+    """Return the day, counted from 1970-01-01, that each instant lies in."""
+    info = zone_info(zone)
+    local = (
+        (_EPOCH + timedelta(microseconds=int(one))).astimezone(info).date().toordinal()
+        for one in instants
+    )
+    return np.fromiter(local, np.int64, len(instants)) - _EPOCH.toordinal()
+
+
+def _calendar(day: Instants, unit: str) -> Instants:
+    """Return the number of the calendar week, month, quarter or year, from 1970 on."""
+    if unit == "week":
+        return (day + 3) // _DAYS_A_WEEK  # 1970-01-01 was a Thursday
+    month = day.astype("M8[D]").astype("M8[M]").astype(np.int64)
+    return month // _MONTHS[unit]
