@@ -10,6 +10,7 @@ import numpy as np
 from alerts.board import Board
 from alerts.core.limits import Limits
 from alerts.core.vocabulary import NEVER
+from alerts.deriving import with_derived
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +41,17 @@ def carry_over(old: Board, layout: Layout) -> Board:
         changed |= _copy_ring(old, new, granule, ring, n)
     new.cold[:n] |= changed & (new.newest[:n] != NEVER)
     _copy_machines(old, new)
+    _derive_anew(old, new)
     return new
+
+
+def _derive_anew(old: Board, new: Board) -> None:
+    """Make derived channels cold that are new, or computed otherwise than before."""
+    before, now = old.layout.derived, new.layout.derived
+    channels = np.append(now.selects.channel, now.chains.channel)
+    anew = channels[~now.same_as(before, channels)]
+    new.newest[anew] = with_derived(now, new.newest)[anew]
+    new.cold[anew] = new.newest[anew] != NEVER
 
 
 def _copy_ring(old: Board, new: Board, granule: int, ring: Ring, n: int) -> NDArray[np.bool_]:

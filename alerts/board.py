@@ -218,6 +218,7 @@ class Board:
         self._block_place[block] = -1
         limit, place = limit[place >= 0], place[place >= 0]
         version, in_force = self._versions(limit, rows.finish[place])
+        in_force &= versions.legal[version]
         limit, place, version = limit[in_force], place[in_force], version[in_force]
         states = judge(
             rows.mean[place],

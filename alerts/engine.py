@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.adopt import carry_over, changed_since
+from alerts.core.chain import Role
 from alerts.core.records import BlockRows, JudgementRows
-from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.core.vocabulary import MINUTE, NEVER
+from alerts.deriving import begun, complete_until, in_memory, simple, step_values, touched
 from alerts.journal import Cause, Journal, record_course, record_moves
 from alerts.recompute import Task
 from alerts.rejudge import recomputed
-from alerts.rounds import rounds, split
+from alerts.rounds import FARTHEST, rounds, split
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
@@ -60,8 +62,9 @@ class Engine:
         await self._take(readings)
         self._unfinished = False
 
-    async def _take(self, readings: Readings) -> None:
+    async def _take(self, readings: Readings, *, chains: bool = True) -> None:
         board = self.board
+        readings = board.layout.derived.with_selected(readings)
         plain, odd = split(readings, board)
         journal = Journal()
         for part in rounds(readings, plain):
@@ -75,6 +78,51 @@ class Engine:
         await self._save(journal)
         if len(odd):
             await self._retake(readings, odd)
+        if chains and len(board.layout.derived.chains):
+            await self._follow(readings)
+
+    async def _follow(self, readings: Readings) -> None:
+        """Judge the channels that chains compute from those of a batch."""
+        board = self.board
+        chains = board.layout.derived.chains
+        found = touched(board, readings)
+        channel = chains.channel[found.row]
+        board.newest[channel] = board.newest[chains.member[Role.MAIN, found.row]]
+        board.received[channel] = readings.received_at
+        begun(board, found)
+        until = complete_until(board, found.row)
+        plain = simple(board, found, until)
+        journal = Journal()
+        self._advance(journal, found.row[plain], until[plain])
+        await self._save(journal)
+        in_time = found.fresh & (found.first >= board.evaluated[channel])
+        for cause in (Cause.ORDER, Cause.LATE):
+            rows = ~plain & (in_time if cause is Cause.ORDER else ~in_time)
+            await self.judge_again(
+                [
+                    self.task(int(c), first=int(a), last=int(b))
+                    for c, a, b in zip(
+                        channel[rows], found.first[rows], found.last[rows], strict=True
+                    )
+                ],
+                cause,
+            )
+
+    def _advance(self, journal: Journal, rows: NDArray[np.intp], until: NDArray[np.int64]) -> None:
+        """Move chains on step by step up to ``until``."""
+        board = self.board
+        chains = board.layout.derived.chains
+        while True:
+            behind = board.evaluated[chains.channel[rows]] < until
+            if not behind.any():
+                return
+            rows, until = rows[behind], until[behind]
+            channel, step = chains.channel[rows], chains.step[rows]
+            begin = board.evaluated[channel]
+            value = step_values(board, rows, begin)
+            valid = ~np.isnan(value)
+            board.add(channel[valid], (begin + step - MINUTE)[valid], value[valid])
+            self._move(journal, channel, begin + step)
 
     def _move(self, journal: Journal, channel: NDArray[np.int32], until: NDArray[np.int64]) -> None:
         """Evaluate channels minute by minute up to ``until``."""
@@ -152,9 +200,9 @@ class Engine:
             & (board.received <= now - GRACE)
             & (board.evaluated < np.minimum(until, horizon // MINUTE * MINUTE))
         )
-        channel = np.flatnonzero(quiet).astype(np.int32)
+        channel = np.flatnonzero(quiet & ~board.layout.chained).astype(np.int32)
         target = np.minimum(until, horizon[channel] // MINUTE * MINUTE)
-        far = target - board.evaluated[channel] > 3 * HOUR
+        far = target - board.evaluated[channel] > FARTHEST
         journal = Journal()
         self._move(journal, channel[~far], target[~far])
         await self._save(journal)
@@ -164,8 +212,26 @@ class Engine:
                 for c, t in zip(channel[far], target[far], strict=True)
             ],
         )
+        await self._sweep_chains(np.flatnonzero(quiet & board.layout.chained), until)
         await self._lapse(now, until)
         await self._note_silence(now)
+
+    async def _sweep_chains(self, channel: NDArray[np.intp], clock: int) -> None:
+        """Judge by the clock the steps that no reading has completed."""
+        board = self.board
+        rows = board.layout.derived.chain_of(channel.astype(np.int32))
+        until = complete_until(board, rows, clock)
+        far = (until - board.evaluated[channel] > FARTHEST) | ~in_memory(board, rows)
+        journal = Journal()
+        self._advance(journal, rows[~far], until[~far])
+        await self._save(journal)
+        later = far & (until > board.evaluated[channel])
+        await self.judge_again(
+            [
+                self.task(int(c), until=int(t))
+                for c, t in zip(channel[later], until[later], strict=True)
+            ],
+        )
 
     async def _lapse(self, now: int, until: int) -> None:
         """Resolve the alerts of limits that ended while no reading came."""
@@ -260,7 +326,7 @@ class Engine:
         await self.judge_again(late, Cause.LATE)
         if tail is not None:
             async for readings in tail:
-                await self._take(readings)
+                await self._take(readings, chains=False)  # theirs are among the spans
                 await self._write_blocks(compare=True)
         self._unfinished = False
 
@@ -271,7 +337,7 @@ class Engine:
 
         ``first`` and ``last`` bound the readings that are new or changed (NEVER: none is).
         """
-        board = self.board
+        board, asked = self.board, until
         layout = board.layout
         judged = int(board.evaluated[channel])
         newest = int(board.newest[channel]) // MINUTE * MINUTE
@@ -282,7 +348,22 @@ class Engine:
         zone = layout.zones[layout.zone[channel]]
         period = int(layout.period[channel])
         last, judged = max(last, first), min(judged, until)
-        return Task(channel, period, zone, first, last, judged, until, self.kept_from)
+        task = Task(channel, period, zone, first, last, judged, until, self.kept_from)
+        return self._of_steps(task, asked) if layout.chained[channel] else task
+
+    def _of_steps(self, task: Task, asked: int) -> Task:
+        """Return the task of a chain: from step to step, as far as they are complete or asked."""
+        board, step = self.board, task.period
+        row = board.layout.derived.chain_of(np.array([task.channel], np.int32))
+        judged = int(board.evaluated[task.channel])
+        until = max(int(complete_until(board, row)[0]), judged, asked // step * step)
+        return replace(
+            task,
+            touched_from=task.touched_from // step * step,
+            touched_to=task.touched_to // step * step + step - MINUTE,
+            judged_until=min(task.judged_until // step * step, until),
+            until=until,
+        )
 
     async def judge_again(self, tasks: Sequence[Task], cause: Cause = Cause.ORDER) -> None:
         """Judge stretches of channels anew and store what differs from what was decided."""

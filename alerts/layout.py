@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.derived import Derived
 from alerts.core.limits import Limits
 from alerts.core.slots import granule_for, group_for, step_for
 from alerts.core.vocabulary import HOUR
@@ -72,6 +73,8 @@ class Layout:
     last of its versions (rows of ``versions``). ``block_*`` arrays have a row for each window of
     a channel that block means are kept of; ``limit_block`` is the row of a limit's own blocks.
     ``limit_kind`` and ``block_kind`` index ``kinds``: rows of one kind are computed at once.
+    ``chains_by_member`` are the rows of ``derived.chains`` that each channel is a member of;
+    ``chained`` marks the channels that they compute.
     """
 
     versions: Limits
@@ -93,6 +96,9 @@ class Layout:
     kinds: tuple[Kind, ...]
     blocks_by_channel: Rows
     longest: NDArray[np.int64]
+    derived: Derived
+    chains_by_member: Rows
+    chained: NDArray[np.bool_]
 
     @property
     def channels(self) -> int:
@@ -109,6 +115,7 @@ class Layout:
         """Whether both were made of the same registry: then all their look-ups are the same."""
         return (
             self.zones == other.zones
+            and self.derived.says_the_same_as(other.derived)
             and all(
                 np.array_equal(getattr(self, name), getattr(other, name))
                 for name in ("active", "period", "zone")
@@ -120,7 +127,7 @@ class Layout:
         )
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - a registry's arrays
         cls,
         versions: Limits,
         *,
@@ -128,9 +135,10 @@ class Layout:
         period: NDArray[np.int64],
         zone: NDArray[np.int32],
         zones: tuple[str, ...],
+        derived: Derived | None = None,
     ) -> Layout:
         """Arrange the limits' versions (sorted by limit and version) by channel."""
-        channels = len(period)
+        channels, derived = len(period), derived or Derived()
         number, first, counts = np.unique(versions.limit, return_index=True, return_counts=True)
         channel, window = versions.channel[first], versions.window[first]
         known = np.flatnonzero(active).astype(np.int32)
@@ -172,4 +180,14 @@ class Layout:
             kinds=tuple(kinds),
             blocks_by_channel=Rows.of(block_channel, channels),
             longest=longest + LONG_STEP,
+            derived=derived,
+            chains_by_member=_by_member(derived, channels),
+            chained=np.isin(np.arange(channels), derived.chains.channel),
         )
+
+
+def _by_member(derived: Derived, channels: int) -> Rows:
+    member = derived.chains.member
+    role, chain = np.nonzero(member >= 0)
+    found = Rows.of(member[role, chain], channels)
+    return Rows(chain[found.order], found.start)

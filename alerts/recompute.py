@@ -18,7 +18,7 @@ from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.slots import granule_for, step_for
 from alerts.core.vocabulary import HOUR, MINUTE, NEVER, Severity
 from alerts.core.zones import block_edges, expected_slots
-from alerts.track import Series, Track
+from alerts.track import Track
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from alerts.core.course import Episode
     from alerts.core.limits import Limits
-    from alerts.core.records import Alert
+    from alerts.core.records import Alert, Series
 
 STANDARD_WINDOWS = (20 * MINUTE, HOUR)
 
@@ -247,6 +247,7 @@ def _blocks(
         for limit in np.unique(limits.limit[here]):
             versions = here[limits.limit[here] == limit]
             version, in_force = version_at(limits, versions, finish)
+            in_force &= limits.legal[version]
             states = judge(
                 means,
                 count,

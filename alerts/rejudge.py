@@ -61,8 +61,13 @@ async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch:
         readings_needed_from(task, own, known) for task, own in zip(tasks, limits, strict=True)
     ]
     newest = max(task.until for task in tasks) + 2 * LONG_STEP
-    series = await store.read_series(channels.tolist(), min(starts), newest, batch)
+    begin = min(
+        start // task.period * task.period for task, start in zip(tasks, starts, strict=True)
+    )
+    sources = layout.derived.sources(channels).tolist()
+    read = await store.read_series(sources, begin, newest, batch)
     return [
-        Done(task, own, known, recompute(task, own, known, series[task.channel], start))
+        Done(task, own, known, recompute(task, own, known, series, start))
         for task, own, start in zip(tasks, limits, starts, strict=True)
+        for series in (layout.derived.series(task.channel, read, task.until),)
     ]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alerts.board import Board
+from alerts.core.chain import Chains
+from alerts.core.derived import Derived, Selects
 from alerts.core.limits import Limits
 from alerts.core.machine import State
 from alerts.layout import Layout
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = 1  # raised whenever the arrays or their meaning change: older ones are not read
+FORMAT = 2  # raised whenever the arrays or their meaning change: older ones are not read
 
 _LAYOUT = ("active", "period", "zone")
 _CHANNELS = ("evaluated", "newest", "received", "cold")
@@ -30,6 +32,8 @@ def arrays_of(board: Board) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {"zones": np.array(layout.zones, np.str_)}
     arrays |= {f"layout.{name}": getattr(layout, name) for name in _LAYOUT}
     arrays |= {f"limits.{one.name}": getattr(layout.versions, one.name) for one in fields(Limits)}
+    for name, table in (("selects", layout.derived.selects), ("chains", layout.derived.chains)):
+        arrays |= {f"{name}.{one.name}": getattr(table, one.name) for one in fields(table)}
     arrays |= {f"channel.{name}": getattr(board, name) for name in _CHANNELS}
     arrays |= {f"machine.{one.name}": getattr(board.machine, one.name) for one in fields(State)}
     for granule, ring in board.rings.items():
@@ -42,7 +46,13 @@ def board_of(arrays: Mapping[str, NDArray[Any]]) -> Board:
     limits = Limits(*(arrays[f"limits.{one.name}"] for one in fields(Limits)))
     active, period, zone = (arrays[f"layout.{name}"] for name in _LAYOUT)
     zones = tuple(arrays["zones"].tolist())
-    board = Board(Layout.of(limits, active=active, period=period, zone=zone, zones=zones))
+    derived = Derived(
+        Selects(*(arrays[f"selects.{one.name}"] for one in fields(Selects))),
+        Chains(*(arrays[f"chains.{one.name}"] for one in fields(Chains))),
+    )
+    board = Board(
+        Layout.of(limits, active=active, period=period, zone=zone, zones=zones, derived=derived)
+    )
     for name in _CHANNELS:
         setattr(board, name, arrays[f"channel.{name}"])
     board.machine = State(*(arrays[f"machine.{one.name}"] for one in fields(State)))

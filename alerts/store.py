@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from alerts.core.records import Alert, BlockRows, JudgementRows
+    from alerts.core.records import Alert, BlockRows, JudgementRows, Series
     from alerts.journal import Journal
-    from alerts.track import Series
 
 
 class Store(Protocol):

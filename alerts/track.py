@@ -14,16 +14,9 @@ from alerts.core.vocabulary import MINUTE, NEVER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from alerts.core.records import Series
+
 LONG_STEP = 20 * MINUTE
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Current readings of one channel, ascending; ``valid`` ones enter averages."""
-
-    time: NDArray[np.int64]
-    value: NDArray[np.float64]
-    valid: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

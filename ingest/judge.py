@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from alerts.core.vocabulary import HOUR, NEVER
+from alerts.core.vocabulary import NEVER
+from alerts.deriving import with_derived
 from alerts.engine import Engine
 from alerts.layout import Layout
-from alerts.rejudge import Span
 from ingest.judging import JudgingStore, readings_of
 from ingest.patience import GivenUp
 from ingest.resume import resume, tail
+from ingest.spans import read_spans
 from storage.alerts import read_unresolved
 from storage.batches import next_batch
 from storage.followers import load_newest
-from storage.judging import read_progress, read_unclosed, read_unjudged, readings_kept_from
+from storage.judging import read_progress, readings_kept_from
 from storage.pool import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    import asyncpg
-    from numpy.typing import NDArray
 
     from ingest.checkpoint import Checkpoint
     from storage.received import Committed, Received
@@ -37,7 +35,6 @@ _log = structlog.get_logger(__name__)
 FLUSH_EVERY = 1.0  # seconds
 FLUSHES_A_SWEEP = 2
 FLUSHES_A_CHECKPOINT = 300
-RECENT = 27 * HOUR  # channels heard of since are read into memory at the start
 
 
 class Judge:
@@ -139,6 +136,7 @@ def layout_of(registry: Registry) -> Layout:
         period=channels.period,
         zone=channels.zone,
         zones=registry.zones,
+        derived=registry.derived,
     )
 
 
@@ -153,14 +151,15 @@ async def start_judging(
     now = clock()
     layout = layout_of(registry)
     async with unavailable("restore the judging"), store.pool.acquire() as conn:
-        newest = await load_newest(conn, layout.channels)
+        measured = await load_newest(conn, layout.channels)
+        newest = with_derived(layout.derived, measured)
         unresolved = {alert.limit: alert for alert in await read_unresolved(conn)}
         last = await next_batch(conn) - 1
         board, after = await resume(conn, checkpoint, layout, newest, last)
         board.received[newest > 0] = now
         alerting = np.isin(layout.limit_number, list(unresolved))
         cold = np.where(board.cold, newest, 0)
-        spans = await _spans(conn, cold, now, layout.limit_channel[alerting])
+        spans = await read_spans(conn, layout, cold, now, layout.limit_channel[alerting])
         judged_version = await read_progress(conn, "registry")
         kept_from = await readings_kept_from(conn)
     engine = Engine(store, board, unresolved, last, NEVER if kept_from is None else kept_from)
@@ -182,35 +181,3 @@ async def start_judging(
         alerts=len(engine.unresolved),
     )
     return Judge(engine, store, registry, clock, checkpoint)
-
-
-async def _spans(
-    conn: asyncpg.Connection,
-    newest: NDArray[np.int64],
-    now: int,
-    alerting: NDArray[np.int32],
-) -> list[Span]:
-    """Return what has to be read into memory of the channels with a ``newest`` reading.
-
-    The recent channels, those with an alert, and what is not judged or not closed.
-    """
-    channels = np.flatnonzero(newest > 0).astype(np.int32)
-    if not len(channels):
-        return []
-    unclosed = dict(await read_unclosed(conn, channels, newest[channels]))
-    unjudged = {
-        row["channel"]: row
-        for row in await read_unjudged(conn, await read_progress(conn, "alerts"))
-    }
-    recent = channels[newest[channels] >= now - RECENT].tolist()
-    wanted = {*recent, *alerting.tolist(), *unclosed, *unjudged}
-    spans = []
-    for channel in sorted(wanted.intersection(channels.tolist())):
-        row = unjudged.get(channel)
-        judged_until = min(int(newest[channel]), unclosed.get(channel, int(newest[channel])))
-        if row is None:
-            spans.append(Span(channel, judged_until))
-            continue
-        first, final = int(row["first"]), int(row["last"])
-        spans.append(Span(channel, min(judged_until, first), first, final, late=bool(row["late"])))
-    return spans

@@ -10,10 +10,9 @@ from uuid import UUID, uuid4
 import numpy as np
 import structlog
 
-from alerts.core.records import Readings
+from alerts.core.records import Readings, Series
 from alerts.core.vocabulary import Flag, Status
 from alerts.notice import event, event_type
-from alerts.track import Series
 from ingest.checkpoint import Mark
 from storage.alerts import has_alerts, read_alerts_since, write_alerts, write_history
 from storage.blocks import write_changed, write_new
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     import asyncpg
+    from numpy.typing import NDArray
 
     from alerts.core.records import Alert, BlockRows, JudgementRows
     from alerts.journal import Journal
@@ -59,7 +59,22 @@ def readings_of(received: Received, committed: Committed) -> Readings:
         value=rows.value[kept],
         valid=valid[kept],
         fresh=fresh[kept],
+        status=rows.status[kept].astype(np.int8),
     )
+
+
+def series_of(rows: NDArray[np.void], channels: Sequence[int]) -> dict[int, Series]:
+    """Return the series of each channel from what ``read_series`` returned."""
+    edges = np.searchsorted(rows["channel"], np.reshape([[c, c + 1] for c in channels], (-1, 2)))
+    return {
+        channel: Series(
+            rows["time"][low:high].copy(),
+            rows["value"][low:high].copy(),
+            rows["valid"][low:high] == 1,
+            rows["status"][low:high].astype(np.int8),
+        )
+        for channel, (low, high) in zip(channels, edges.tolist(), strict=True)
+    }
 
 
 @dataclass(slots=True)
@@ -154,15 +169,7 @@ class JudgingStore:
         rows = await self._transact(
             "read readings", lambda conn: read_series(conn, list(channels), start, end, batch)
         )
-        edges = np.searchsorted(rows["channel"], [[c, c + 1] for c in channels])
-        return {
-            channel: Series(
-                rows["time"][low:high].copy(),
-                rows["value"][low:high].copy(),
-                rows["valid"][low:high] == 1,
-            )
-            for channel, (low, high) in zip(channels, edges.tolist(), strict=True)
-        }
+        return series_of(rows, channels)
 
     async def read_alerts(self, limits: Sequence[int], since: int) -> list[Alert]:
         """Return the limits' alerts that were not over before ``since``, oldest first."""

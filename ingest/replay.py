@@ -9,9 +9,11 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER, Judgement
+from alerts.deriving import reached, with_derived
 from alerts.recompute import Task, readings_needed_from, recompute
-from alerts.track import LONG_STEP, Series, iso
+from alerts.track import LONG_STEP, iso
 from ingest.judge import layout_of
+from ingest.judging import series_of
 from ingest.link import wall_clock
 from storage.alerts import read_alerts_since
 from storage.followers import load_newest
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import asyncpg
+    from numpy.typing import NDArray
     from rich.console import Console
 
     from alerts.core.limits import Limits
-    from alerts.core.records import Alert, JudgementRows
+    from alerts.core.records import Alert, JudgementRows, Series
     from alerts.layout import Layout
     from alerts.recompute import Recomputed
 
@@ -51,6 +54,7 @@ class _Audit:
     end: int
     batch: int
     now: int
+    newest: NDArray[np.int64]
 
 
 async def replay(
@@ -79,8 +83,9 @@ async def replay(
         to_micros(end),
         await read_progress(conn, "alerts"),
         now,
+        with_derived(layout.derived, await load_newest(conn, layout.channels)),
     )
-    newest = await load_newest(conn, layout.channels)
+    newest = audit.newest
     channels = np.unique(layout.limit_channel[newest[layout.limit_channel] >= begin])
     names = await channel_names(conn, channels.tolist())
     columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -109,11 +114,11 @@ async def _differences(audit: _Audit, channel: int, newest: int, name: str) -> l
         known.setdefault(alert.limit, []).append(alert)
     task = _task(audit, channel, by_readings)
     start = readings_needed_from(task, limits, known)
-    stored = await read_series(audit.conn, [channel], start, by_clock + HOUR, audit.batch)
-    series = Series(stored["time"].copy(), stored["value"].copy(), stored["valid"] == 1)
+    read = await _read(audit, channel, start // task.period * task.period, by_clock + HOUR)
     judged = await read_judgements(audit.conn, numbers, audit.start, audit.end)
 
     def compared(until: int) -> Lines:
+        series = layout.derived.series(channel, read, until)
         result = recompute(_task(audit, channel, until), limits, known, series, start)
         lines = _judgement_differences(audit, name, result.judgements, judged, limits)
         for number in numbers:
@@ -141,11 +146,30 @@ def _task(audit: _Audit, channel: int, until: int) -> Task:
 def _judged_until(audit: _Audit, channel: int, newest: int, limits: Limits) -> tuple[int, int]:
     """Return the last M that a channel's readings had judged, and the last of the clock's."""
     by_readings = newest // MINUTE * MINUTE
+    if audit.layout.chained[channel]:
+        by_readings = _complete_until(audit, channel)
     clock = (audit.now - MINUTE) // MINUTE * MINUTE
     # A limit that ended resolves its alert, however long after the last reading.
     ended = int(limits.valid_until.max(where=limits.valid_until < clock, initial=NEVER))
     horizon = max(newest + int(audit.layout.longest[channel]), ended + LONG_STEP)
     return by_readings, max(by_readings, min(clock, horizon // MINUTE * MINUTE))
+
+
+def _complete_until(audit: _Audit, channel: int) -> int:
+    """Return the end of a derived channel's last step that all members have readings beyond."""
+    layout = audit.layout
+    newest = np.where(audit.newest > 0, audit.newest, NEVER)
+    row = layout.derived.chain_of(np.array([channel], np.int32))
+    held, farthest = reached(layout, row, newest, newest)
+    step = int(layout.period[channel])
+    return int(min(held[0], farthest[0])) // step * step
+
+
+async def _read(audit: _Audit, channel: int, start: int, end: int) -> dict[int, Series]:
+    """Return the series that a channel is, or is computed from."""
+    sources = audit.layout.derived.sources(np.array([channel], np.int32))
+    rows = await read_series(audit.conn, sources.tolist(), start, end, audit.batch)
+    return series_of(rows, sources.tolist())
 
 
 def _judgement_differences(

@@ -55,9 +55,22 @@ async def resume(
         board = carry_over(kept, layout)
         stale = await _stale(conn, mark, kept, layout)
         board.cold[stale] = newest[stale] > 0
+        _chill(board, newest)
     at = np.flatnonzero(board.cold)
     board.newest[at] = newest[at]
     return board, after
+
+
+def _chill(board: Board, newest: NDArray[np.int64]) -> None:
+    """Make chains cold of which a member is, or has readings that the board does not know of."""
+    derived = board.layout.derived
+    behind = board.cold | (newest > np.maximum(board.newest, 0))
+    # What selected channels have of theirs the tail tells; a chain is as cold as what they are of.
+    behind[derived.selects.channel] = behind[derived.selects.of]
+    member = derived.chains.member
+    cold = (behind[member] & (member >= 0)).any(axis=0)
+    channel = derived.chains.channel[cold]
+    board.cold[channel] = newest[channel] > 0
 
 
 async def _stands(conn: asyncpg.Connection, mark: Mark) -> bool:
@@ -97,4 +110,5 @@ async def tail(
                 value=rows["value"].astype(np.float64),
                 valid=rows["valid"] == 1,
                 fresh=np.ones(len(rows), np.bool_),
+                status=rows["status"].astype(np.int8),
             )

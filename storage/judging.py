@@ -105,12 +105,14 @@ _SERIES_FIELDS: Fields = (
     ("time", "timestamptz"),
     ("value", "float8"),
     ("valid", "int4"),
+    ("status", "int2"),
 )
 
 # What the batches up to $4 said, whatever came later: the newest revision among them.
 _SERIES = f"""
 select channel, time, coalesce(value, 'NaN') as value,
-       (status = 0 and flags & {int(Flag.RANGE)} = 0 and value is not null)::int as valid
+       (status = 0 and flags & {int(Flag.RANGE)} = 0 and value is not null)::int as valid,
+       status
 from (
     select distinct on (channel, time) channel, time, value, status, flags
     from all_readings
@@ -125,8 +127,8 @@ async def read_series(
 ) -> NDArray[np.void]:
     """Return readings in [start, end] as the batches up to ``batch`` left them.
 
-    A structured array by channel and time: ``channel``, ``time`` (int64 µs), ``value`` (NaN: none)
-    and ``valid`` (1: enters averages).
+    A structured array by channel and time: ``channel``, ``time`` (int64 µs), ``value`` (NaN: none),
+    ``valid`` (1: enters averages) and ``status``.
     """
     limits = (from_micros(start), from_micros(end))
     return await copy_out(conn, _SERIES, channels, *limits, batch, fields=_SERIES_FIELDS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from alerts.core.derived import Derived
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +47,8 @@ class Registry:
     """The registry in force from its loading until ``changes_at`` (None: until the next apply).
 
     ``units`` is keyed by ``enterprise/unit`` as in the topic. ``zones`` are offsets such as
-    ``+05:00`` or IANA names. ``limits`` holds every version, past and future ones too.
+    ``+05:00`` or IANA names. ``limits`` holds every version, past and future ones too. ``derived``
+    are the channels that are computed from others.
     """
 
     version: int
@@ -54,3 +57,4 @@ class Registry:
     units: dict[str, Unit]
     zones: tuple[str, ...]
     limits: Limits
+    derived: Derived = field(default_factory=Derived)

@@ -12,6 +12,7 @@ from alerts.core.rounding import exact_fraction, thresholds
 from storage import registry_queries as queries
 from storage.pool import unavailable
 from storage.registry import Channels, Registry, Unit
+from storage.registry_derived import load_derived
 from storage.registry_table import read_table
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ async def load_registry(conn: asyncpg.Connection, at: int, default_zone: str) ->
             units=await _units(conn, moment),
             zones=zones,
             limits=await _limits(conn),
+            derived=await load_derived(conn, moment),
         )
 
 
@@ -131,6 +133,7 @@ async def _limits(conn: asyncpg.Connection) -> Limits:
         coverage_denominator=denominators[rows["coverage"]],
         open_after=rows["open_after"].astype(np.int64),
         clear_after=rows["clear_after"].astype(np.int64),
+        legal=rows["legal"].astype(np.bool_),
     )
 
 
@@ -160,6 +163,10 @@ def _thresholds(
     for number, key in enumerate(combinations.tolist()):
         rest, clear_at = divmod(key, len(shares))
         of_value, warn_at = divmod(rest, len(shares))
-        table[number] = thresholds(float(values[of_value]), shares[warn_at], shares[clear_at])
+        limit = float(values[of_value])
+        if np.isinf(limit):  # of a channel whose blocks are only kept
+            table[number] = limit
+        else:
+            table[number] = thresholds(limit, shares[warn_at], shares[clear_at])
     warn, clear_exceedance, clear_warning = table[kind].T.copy()
     return warn, clear_exceedance, clear_warning

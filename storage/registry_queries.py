@@ -72,19 +72,51 @@ select coverage as share from limit_versions union select warn_at from limit_ver
 union select clear_at from limit_versions order by share
 """
 
-# $1: the texts of SHARES, to which the numbers of shares refer, from 0.
+# $1: the texts of SHARES, to which the numbers of shares refer, from 0. Of the conditions of rule
+# sets those whose rolling means are followed, or whose blocks are only kept.
 LIMITS = Query(
     """
     select v."limit", v.version, l.channel, l.window_us, v.ended, v.effective, v.valid_from,
            v.valid_until, v.value, array_position($1::text[], v.coverage) - 1,
            array_position($1::text[], v.warn_at) - 1, array_position($1::text[], v.clear_at) - 1,
-           v.open_after_us, v.clear_after_us
+           v.open_after_us, v.clear_after_us, v.rule is null
     from limit_versions v join limits l on l.id = v."limit"
+    where l.window_us <= 86400000000
+      and (v.rule is null or v.rule ? 'record' or (v.rule ->> 'alert')::bool)
     """,
     (
         ("limit", "i4"), ("version", "i4"), ("channel", "i4"), ("window", "i8"), ("ended", "?"),
         ("effective", "time"), ("valid_from", "time"), ("valid_until", "time"), ("value", "f8"),
         ("coverage", "i4"), ("warn_at", "i4"), ("clear_at", "i4"), ("open_after", "i8"),
-        ("clear_after", "i8"),
+        ("clear_after", "i8"), ("legal", "?"),
     ),
 )  # fmt: skip
+
+# How derived channels are computed, each way once: thousands of stacks have the same.
+RECIPES = """
+select distinct recipe::text as recipe
+from (select distinct on (channel) ended, recipe from channel_versions
+      where effective <= $1 order by channel desc, version desc) v
+where recipe is not null and not ended order by recipe
+"""
+
+# Derived channels and their members. $2: the texts of RECIPES, to which their numbers refer, from
+# 0; $3 to $6: the number of each member's recipe, its place there, its channel and basis.
+MEMBERS = Query(
+    """
+    with derived as (
+        select c.id, c.enterprise, c.source,
+               array_position($2::text[], v.recipe::text) - 1 as recipe
+        from (select distinct on (channel) * from channel_versions
+              where effective <= $1 order by channel desc, version desc) v
+        join channels c on c.id = v.channel
+        where v.recipe is not null and not v.ended)
+    select d.id, d.recipe, m.place, c.id
+    from derived d
+    join unnest($3::int[], $4::int[], $5::text[], $6::text[]) as m (recipe, place, channel, basis)
+         on m.recipe = d.recipe
+    join channels c on (c.enterprise, c.source, c.channel, c.basis)
+                     = (d.enterprise, d.source, m.channel, m.basis)
+    """,
+    (("id", "i4"), ("recipe", "i4"), ("place", "i4"), ("member", "i4")),
+)

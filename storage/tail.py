@@ -37,7 +37,8 @@ union select distinct channel from revisions where batch > $1
 """
 _READINGS = f"""
 select channel, time, coalesce(value, 'NaN') as value,
-       (status = 0 and flags & {int(Flag.RANGE)} = 0 and value is not null)::int as valid
+       (status = 0 and flags & {int(Flag.RANGE)} = 0 and value is not null)::int as valid,
+       status
 from readings where batch > $1 and time >= $2 and time < $3
 """  # noqa: S608 - only our own number is put in
 _FIELDS: Fields = (
@@ -45,6 +46,7 @@ _FIELDS: Fields = (
     ("time", "timestamptz"),
     ("value", "float8"),
     ("valid", "int4"),
+    ("status", "int2"),
 )
 
 
@@ -96,8 +98,8 @@ async def channels_late(conn: asyncpg.Connection, after: int, start: int) -> lis
 async def read_tail(conn: asyncpg.Connection, after: int, start: int, end: int) -> NDArray[np.void]:
     """Return what batches after one stored in [start, end), revisions aside.
 
-    A structured array by channel and time: ``channel``, ``time`` (int64 us), ``value`` (NaN: none)
-    and ``valid`` (1: enters averages).
+    A structured array by channel and time: ``channel``, ``time`` (int64 us), ``value`` (NaN: none),
+    ``valid`` (1: enters averages) and ``status``.
     """
     bounds = (from_micros(start), from_micros(end))
     rows = await copy_out(conn, _READINGS, after, *bounds, fields=_FIELDS)

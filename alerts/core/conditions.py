@@ -28,8 +28,8 @@ def to_standard_state(
     temperature: Floats | float,
     pressure: Floats | float,
     *,
-    reference_temperature: float = ZERO_CELSIUS,
-    reference_pressure: float = STANDARD_PRESSURE,
+    reference_temperature: Floats | float = ZERO_CELSIUS,
+    reference_pressure: Floats | float = STANDARD_PRESSURE,
 ) -> Floats:
     """Return mass concentrations at the reference temperature [K] and pressure [kPa].
 
@@ -60,8 +60,8 @@ def to_reference_oxygen(
     oxygen: Floats | float,
     reference: Floats | float,
     *,
-    air: float = OXYGEN_IN_AIR,
-    cap: float | None = None,
+    air: Floats | float = OXYGEN_IN_AIR,
+    cap: Floats | float | None = None,
 ) -> Floats:
     """Return concentrations at the ``reference`` oxygen [%]: C x (air - reference)/(air - oxygen).
 
@@ -80,7 +80,7 @@ def to_reference_co2(
     carbon_dioxide: Floats | float,
     reference: Floats | float,
     *,
-    floor: float | None = None,
+    floor: Floats | float | None = None,
 ) -> Floats:
     """Return concentrations at the ``reference`` CO2 [%]: C x reference / CO2.
 

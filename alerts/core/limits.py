@@ -18,7 +18,8 @@ class Limits:
     (int64 microseconds). Values are in the channel's own unit of measure. Thresholds are decimal
     products of the registry's figures (``warn`` = warn_at x value, ``clear_exceedance`` = clear_at
     x value, ``clear_warning`` = clear_at x warn_at x value), rounded like means are. Coverage is
-    the exact fraction ``coverage_numerator`` / ``coverage_denominator``.
+    the exact fraction ``coverage_numerator`` / ``coverage_denominator``. ``legal``: its blocks are
+    judged here; of a rule set's conditions only the rolling means are followed.
     """
 
     limit: NDArray[np.int32]
@@ -35,6 +36,7 @@ class Limits:
     coverage_denominator: NDArray[np.int64]
     open_after: NDArray[np.int64]
     clear_after: NDArray[np.int64]
+    legal: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Return how many limit versions there are."""

@@ -66,8 +66,8 @@ def standard_flow(  # noqa: PLR0913 - two states and what the gas holds
     pressure: Floats | float,
     moisture: Floats | float,
     *,
-    reference_temperature: float,
-    reference_pressure: float,
+    reference_temperature: Floats | float,
+    reference_pressure: Floats | float,
 ) -> Floats:
     """Return the flow of dry gas at the reference state, in the unit of ``flow`` (eq. 31).
 

@@ -41,6 +41,16 @@ class Readings:
     status: NDArray[np.int8]
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Current readings of one channel, ascending; ``valid`` ones enter averages."""
+
+    time: NDArray[np.int64]
+    value: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    status: NDArray[np.int8]
+
+
 class _Rows:
     """Parallel arrays, by the names and types of ``DTYPES``."""
 

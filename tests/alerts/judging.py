@@ -15,7 +15,7 @@ from alerts.core.vocabulary import MINUTE, NEVER
 from alerts.engine import Engine
 from alerts.layout import Layout
 from alerts.rejudge import Span
-from alerts.track import Series
+from alerts.core.records import Series
 from tests.oracles import OUTSIDE_RANGE
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def limits_of(versions: Sequence[Limit], *, limit: int = 1, channel: int = CHANN
         coverage_denominator=np.array([c.denominator for c in coverage]),
         open_after=np.array([v.open_after for v in versions], np.int64),
         clear_after=np.array([v.clear_after for v in versions], np.int64),
+        legal=np.ones(n, np.bool_),
     )
 
 
@@ -123,6 +124,7 @@ class MemoryStore:
             np.array([r.time for r in rows], np.int64),
             np.array([np.nan if r.value is None else r.value for r in rows]),
             np.array([r.counts for r in rows], np.bool_),
+            np.zeros(len(rows), np.int8),
         )
         return dict.fromkeys(channels, series)
 
@@ -175,6 +177,7 @@ class Judging:
                 value=np.array([np.nan if r.value is None else r.value for r in rows]),
                 valid=np.array([r.counts for r in rows], np.bool_),
                 fresh=np.array(fresh, np.bool_),
+                status=np.zeros(len(rows), np.int8),
             )
         )
 

@@ -1,0 +1,183 @@
+"""Chains of conversions moved on with the board: step by step, once all members are there.
+
+A step of a derived channel is complete when every member was judged up to its end: by a newer
+reading, or by the clock. A member that is silent for longer than its windows, or was never heard
+of, holds nothing back: without it the value is missing. What comes later touches what was judged
+already and is computed anew, like any late reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.chain import Role, derived
+from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.rounds import FARTHEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alerts.board import Board
+    from alerts.core.derived import Derived
+    from alerts.core.records import Readings
+    from alerts.layout import Layout
+
+_FOREVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Rows of ``chains`` that a batch has readings for, from ``first`` to ``last``.
+
+    ``begin`` is the first reading of the main member; ``fresh``: all are newer than what was known.
+    """
+
+    row: NDArray[np.intp]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    fresh: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Touched:
+        """Return some of them."""
+        return Touched(
+            self.row[rows], self.first[rows], self.last[rows], self.begin[rows], self.fresh[rows]
+        )
+
+
+def touched(board: Board, readings: Readings) -> Touched:
+    """Return the chains that readings are for, once their main member was heard of."""
+    layout = board.layout
+    chains = layout.derived.chains
+    channel, inverse = np.unique(readings.channel, return_inverse=True)
+    owner, chain = layout.chains_by_member.of_channels(channel)
+    row, place = np.unique(chain, return_inverse=True)
+    first, last = _extent(len(channel), inverse, readings.time, readings.time)
+    fresh = np.ones(len(channel), np.bool_)
+    np.logical_and.at(fresh, inverse, readings.fresh)
+    main = chains.member[Role.MAIN, row]
+    begin = np.full(len(row), _FOREVER)
+    is_main = channel[owner] == main[place]
+    begin[place[is_main]] = first[owner[is_main]]
+    firsts, lasts = _extent(len(row), place, first[owner], last[owner])
+    all_fresh = np.ones(len(row), np.bool_)
+    np.logical_and.at(all_fresh, place, fresh[owner])
+    found = Touched(row.astype(np.intp), firsts, lasts, begin, all_fresh)
+    return found.take(board.newest[main] != NEVER)
+
+
+def _extent(
+    n: int, at: NDArray[np.intp], low: NDArray[np.int64], high: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, last = np.full(n, _FOREVER), np.full(n, NEVER)
+    np.minimum.at(first, at, low)
+    np.maximum.at(last, at, high)
+    return first, last
+
+
+def begun(board: Board, found: Touched) -> None:
+    """Let channels that were never judged begin at the step of their main member's first value."""
+    chains = board.layout.derived.chains
+    channel = chains.channel[found.row]
+    new = (board.evaluated[channel] == NEVER) & ~board.cold[channel] & (found.begin != _FOREVER)
+    step = chains.step[found.row[new]]
+    board.evaluated[channel[new]] = found.begin[new] // step * step
+
+
+def simple(board: Board, found: Touched, until: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which chains can be moved on to ``until``, step by step."""
+    channel = board.layout.derived.chains.channel[found.row]
+    judged = board.evaluated[channel]
+    can: NDArray[np.bool_] = (
+        ~board.cold[channel]
+        & (judged != NEVER)
+        & (found.first >= judged)
+        & (until - judged <= FARTHEST)
+        & in_memory(board, found.row)
+    )
+    return can
+
+
+def in_memory(board: Board, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell for which rows of ``chains`` the slots since the last judged step are in memory."""
+    chains = board.layout.derived.chains
+    ring, member = board.rings.get(MINUTE), chains.member[:, rows]
+    if ring is None:
+        return np.zeros(len(rows), np.bool_)
+    slots = board.rows[MINUTE][member]
+    begin = board.evaluated[chains.channel[rows]] // MINUTE
+    kept = (member < 0) | ((slots >= 0) & (ring.head[slots] - ring.size < begin))
+    whole = np.asarray(kept.all(axis=0), np.bool_)
+    return whole & (chains.step[rows] <= HOUR)
+
+
+def complete_until(
+    board: Board, rows: NDArray[np.intp], clock: int | None = None
+) -> NDArray[np.int64]:
+    """Return where the steps end that are complete, for rows of ``chains``.
+
+    ``clock``: the time up to which the clock decides where nothing more is to be heard of.
+    """
+    layout = board.layout
+    chains = layout.derived.chains
+    judged = np.where(board.evaluated != NEVER, board.evaluated, board.newest)
+    held, farthest = reached(layout, rows, judged, board.newest)
+    if clock is None:
+        until = np.where(held != _FOREVER, held, farthest)
+    else:
+        channel = chains.channel[rows]
+        horizon = np.maximum(board.newest[channel], 0) + layout.longest[channel]
+        until = np.minimum(np.minimum(held, clock), horizon)
+    step = chains.step[rows]
+    return until // step * step
+
+
+def reached(
+    layout: Layout, rows: NDArray[np.intp], judged: NDArray[np.int64], newest: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how far the slowest and the fastest member of chains have come.
+
+    ``judged`` and ``newest`` are by channel (NEVER: none). The slowest is one that may still be
+    heard of; where there is none, it is beyond all time.
+    """
+    member = layout.derived.chains.member[:, rows]
+    come = np.where(member >= 0, judged[member], NEVER)
+    farthest = come.max(axis=0, initial=NEVER)
+    horizon = (np.maximum(newest[member], 0) + layout.longest[member]) // MINUTE * MINUTE
+    holding = (come != NEVER) & (horizon > np.maximum(come, farthest))
+    return np.where(holding, come, _FOREVER).min(axis=0, initial=_FOREVER), farthest
+
+
+def step_values(
+    board: Board, rows: NDArray[np.intp], begin: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the value of each chain for the step that begins at ``begin``, from the slots."""
+    chains = board.layout.derived.chains
+    ring, place = board.rings[MINUTE], board.rows[MINUTE]
+    means = np.full((len(Role), len(rows)), np.nan)
+    for step in np.unique(chains.step[rows]).tolist():
+        here = np.flatnonzero(chains.step[rows] == step)
+        end = (begin[here] + step) // MINUTE
+        for role in Role:
+            member = chains.member[role, rows[here]]
+            there = np.flatnonzero(member >= 0)
+            if not len(there):
+                continue
+            total, samples, _ = ring.window(place[member[there]], end[there], step // MINUTE)
+            enough = samples >= chains.required[role, rows[here[there]]]
+            mean = np.full(len(there), np.nan)
+            np.divide(total, samples, out=mean, where=enough)
+            means[role, here[there]] = mean
+    whole = len(rows) == len(chains)  # rows ascend: then they are all of them
+    return derived(chains if whole else chains.take(rows), begin, means)
+
+
+def with_derived(made: Derived, newest: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the newest reading of each channel, of derived ones that of what they are made of."""
+    extended = newest.copy()
+    extended[made.selects.channel] = newest[made.selects.of]
+    extended[made.chains.channel] = extended[made.chains.member[Role.MAIN]]
+    return extended
