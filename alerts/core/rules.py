@@ -27,7 +27,8 @@ class Rule:
     "share" at least ``share`` of these means within ``per`` comply; with "count" at most
     ``at_most`` of what ``of`` names occur within ``per``, and at most ``at_most_in_a_row``; with
     "total" the mass that short-term mass flows [kg/h] make over ``average`` is at most the limit.
-    ``per`` may be rolling (``rolling_per``): the last 24 h, the last 12 months.
+    ``per`` may be rolling (``rolling_per``): the last 24 h, the last 12 months. To exceed is to be
+    above the threshold, where ``reached`` to be at it or above.
 
     ``of``: "exceeding" means (the parts of ``average``), "invalid_days", "out_of_calibration"
     (short-term averages more than 10 % above ``calibration_range``), "abatement_failure".
@@ -57,6 +58,7 @@ class Rule:
     limit: float
     uom: str
     factor: str = "1"
+    reached: bool = False
     rolling: bool = False
     per: str | None = None
     rolling_per: bool = False
