@@ -141,13 +141,15 @@ def mean_breaks_at(  # noqa: PLR0913, PLR0917 - the state of a period and how it
     return _breaks_at(_ratio(spent, whole), limit, _ratio(rate * remaining, whole), now, end)
 
 
-def total_breaks_at(total: Floats, limit: Floats, rate: Floats, now: int, end: int) -> Instants:
+def total_breaks_at(  # noqa: PLR0913 - the state of a period and how it goes on
+    total: Floats, limit: Floats, rate: Floats, now: int, end: int, *, share: Floats | float = 1.0
+) -> Instants:
     """Return when a total [t] passes ``limit`` [t] if the present ``rate`` [kg/h] goes on.
 
-    ``rate`` is a mean over all hours, those without operation included. ``NEVER`` where the total
-    at the ``end`` is within the limit; ``now`` where it has passed it already.
+    ``rate`` is that of operating hours, which are the ``share`` of the time to come. ``NEVER``
+    where the total at the ``end`` is within the limit; ``now`` where it has passed it already.
     """
-    return _breaks_at(total, limit, rate * (end - now) / HOUR / KILOGRAMS, now, end)
+    return _breaks_at(total, limit, rate * share * (end - now) / HOUR / KILOGRAMS, now, end)
 
 
 def count_breaks_at(left: IntArray, rate: Floats, part: int, now: int, end: int) -> Instants:

@@ -170,6 +170,9 @@ def test_when_a_total_breaks_its_limit() -> None:
     assert found[3] == NOW + 12 * HOUR
     assert found[4:6].tolist() == [NEVER, NEVER]
     assert END - 2 * MINUTE < found[6] < END
+    half = budget.total_breaks_at(total, limit, rate, NOW, END, share=0.5)
+    assert half.tolist() == [NEVER] * 7  # 2,000 kg/h in 12 of 24 hours
+    assert budget.total_breaks_at(one(76.1), one(100), one(2000), NOW, END, share=0.5) < END
     assert budget.total_breaks_at(one(100.1), one(100), one(NAN), NOW, END).tolist() == [NOW]
     assert budget.total_breaks_at(one(NAN), one(100), one(9e9), NOW, END).tolist() == [NEVER]
 
