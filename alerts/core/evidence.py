@@ -101,9 +101,9 @@ def rounded(rule: Rule, values: Floats) -> Floats:
 
 
 def exceeds(rule: Rule, values: Floats, above: Floats) -> Flags:
-    """Tell which ``values`` are strictly above after rounding; NaN is not.
+    """Tell which ``values`` are strictly above after rounding, or at it if the rule says so.
 
-    Only what is next to the threshold is rounded: elsewhere it makes no difference.
+    NaN is neither. Only what is next to the threshold is rounded: elsewhere it makes no difference.
     """
     found: Flags = values > above
     width = np.abs(above) * _NEAR
@@ -111,8 +111,8 @@ def exceeds(rule: Rule, values: Floats, above: Floats) -> Flags:
         width = np.maximum(width, 10.0**-rule.decimals)
     near = np.abs(values - above) <= width
     if near.any():
-        here = np.broadcast_to(above, values.shape)[near]
-        found[near] = rounded(rule, values[near]) > here
+        here, at = np.broadcast_to(above, values.shape)[near], rounded(rule, values[near])
+        found[near] = at >= here if rule.reached else at > here
     return found
 
 

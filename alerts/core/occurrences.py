@@ -11,7 +11,7 @@ from alerts.core import shares
 from alerts.core.averaging import means
 from alerts.core.evidence import exceeds, threshold
 from alerts.core.periods import duration, edges
-from alerts.core.pools import Pool, blocks, rolling
+from alerts.core.pools import Pool, blocks, operating_days, rolling
 from alerts.core.rounding import exact_fraction, round_significant
 from alerts.core.validity import enough
 from alerts.core.verdicts import Verdicts
@@ -87,7 +87,7 @@ def share(found: Evidence) -> Verdicts:
     )
     allowed = shares.allowed(whole, least).astype(np.int32)
     state = np.where(exceeding > allowed, Judgement.EXCEEDED, Judgement.COMPLIANT)
-    sufficient = enough(rule, count, pool.count(parts.expected))
+    sufficient = _enough(found, parts, pool)
     state = np.where(sufficient, state, Judgement.NOT_ASSESSABLE)
     return _verdicts(found, parts, pool, round_significant(complying), state, exceeding, allowed)
 
@@ -114,8 +114,7 @@ def count(found: Evidence) -> Verdicts:
     most = rule.at_most if rule.at_most is not None else rule.at_most_in_a_row
     if most is None:
         raise ValueError("expected at_most or at_most_in_a_row")
-    expected = pool.count(parts.expected)
-    sufficient = enough(rule, pool.count(parts.counts), expected)
+    sufficient = _enough(found, parts, pool)
     state = np.where(sufficient, Judgement.COMPLIANT, Judgement.NOT_ASSESSABLE)
     state = np.where(too_many, Judgement.EXCEEDED, state)
     allowed = np.full(exceeding.shape, most, np.int32)
@@ -183,14 +182,25 @@ def _of_days(found: Evidence) -> Occurrences:
 def _pool(found: Evidence, parts: Occurrences) -> Pool:
     if found.rule.per is None:
         raise ValueError("expected a period that parts are counted in")
+    per = duration(found.rule.per)
+    if per.unit == "operating_day":
+        days = blocks(duration("1d"), found.zone, parts.start, parts.finish)
+        return operating_days(per.number, days, days.count(parts.expected) > 0)
     make = rolling if found.rule.rolling_per else blocks
-    return make(duration(found.rule.per), found.zone, parts.start, parts.finish)
+    return make(per, found.zone, parts.start, parts.finish)
+
+
+def _enough(found: Evidence, parts: Occurrences, pool: Pool) -> Flags:
+    """Tell which periods rest on enough parts: ``coverage`` of them, as of a part's slots."""
+    sufficient = enough(found.rule, pool.count(parts.counts), pool.count(parts.expected))
+    full = pool.full()
+    return sufficient if full is None else sufficient & full
 
 
 def _to_come(found: Evidence, parts: Occurrences, pool: Pool) -> Numbers:
     """Return how many parts the period in progress will have yet, (P, n)."""
     whole = np.zeros((len(pool.start), found.short.channels), np.int32)
-    if found.rule.rolling_per or not len(pool.start) or pool.finish[-1] <= found.until:
+    if pool.back > 1 or not len(pool.start) or pool.finish[-1] <= found.until:
         return whole
     ended = parts.finish[parts.over]
     since = max(int(pool.start[-1]), int(ended[-1]) if len(ended) else int(pool.start[-1]))
@@ -232,5 +242,5 @@ def _last(limit: Floats, pool: Pool, shape: tuple[int, ...]) -> Floats:
     """Return the threshold of the last part of each period, (P, n)."""
     if len(limit) == 1:
         return np.broadcast_to(limit, shape)
-    last = np.flatnonzero(np.diff(pool.base(), append=-1))[pool.back - 1 :]
-    return np.broadcast_to(limit[last], shape)
+    last = np.flatnonzero(np.diff(pool.base(), append=-1))
+    return np.broadcast_to(limit[last[len(last) - len(pool.start) :]], shape)
