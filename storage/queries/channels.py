@@ -19,6 +19,7 @@ _LIST = """
 with latest as (
     select distinct on (channel) * from channel_versions
     where effective <= $1 and channel > $2 and ($3::int[] is null or channel = any($3))
+      and recipe is null
     order by channel, version desc
 ), shown as (
     select * from latest where not ended order by channel limit $4

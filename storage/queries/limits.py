@@ -16,14 +16,15 @@ BEFORE_ALL: Key = (0,)
 
 _LIST = """
 with latest as (
-    select distinct on (v."limit") v.*, l.permit, l.channel, l.average
+    select distinct on (v."limit") v.*, l.permit, l.channel, l.average, l.condition
     from limits l join limit_versions v on v."limit" = l.id
     where v.effective <= $1 and l.id > $2 and ($3::int[] is null or l.channel = any($3))
+      and not coalesce(v.rule ? 'record', false)
     order by v."limit", v.version desc
 )
 select v."limit" as id, c.enterprise, c.source, c.channel, v.permit, p.parameter, v.average,
        v.value, v.uom, v.version, v.valid_from, v.valid_until, v.coverage, v.warn_at, v.clear_at,
-       v.open_after_us, v.clear_after_us
+       v.open_after_us, v.clear_after_us, nullif(c.basis, '') as basis, v.rule
 from latest v join channels c on c.id = v.channel
 left join lateral (
     select parameter from channel_versions
@@ -66,4 +67,6 @@ def _item(row: Record) -> Item:
         "clear_at": row["clear_at"],
         "open_after": duration_text(row["open_after_us"]),
         "clear_after": duration_text(row["clear_after_us"]),
+        "basis": row["basis"],
+        "rule": row["rule"],
     }

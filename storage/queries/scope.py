@@ -25,13 +25,14 @@ class Scope:
         return self == Scope()
 
 
-# A unit stands for the channels that it reports or once reported.
+# A unit stands for the channels that it reports or once reported, and what is derived from them.
 _CHANNELS = """
 select id from channels
 where ($1::text is null or enterprise = $1) and ($2::text is null or source = $2)
   and ($3::text is null or channel = $3)
-  and ($4::text is null or id in (
-      select unnest(v.channels) from unit_versions v join units u on u.id = v.unit
+  and ($4::text is null or (enterprise, source, channel) in (
+      select c.enterprise, c.source, c.channel from unit_versions v
+      join units u on u.id = v.unit join channels c on c.id = any(v.channels)
       where u.unit = $4 and ($1::text is null or u.enterprise = $1)))
 order by id
 """
