@@ -16,6 +16,7 @@ from alerts.notice import event, event_type
 from ingest.checkpoint import Mark
 from storage.alerts import has_alerts, read_alerts_since, write_alerts, write_history
 from storage.blocks import write_changed, write_new
+from storage.due import NOTHING, Watched, note_blocks
 from storage.judging import read_series, write_progress
 from storage.notices import NewNotice, insert_notices
 from storage.pool import unavailable
@@ -82,6 +83,7 @@ class JudgingStore:
     """Implements the engine's ``Store``; ``recipients`` are the registry's entries in force.
 
     ``source`` names this installation in notices; ``wake`` is called after notices were stored.
+    ``watched`` are the blocks that compliance by rule sets rests on.
     """
 
     pool: asyncpg.Pool
@@ -89,6 +91,7 @@ class JudgingStore:
     source: str
     recipients: list[dict[str, Any]] = field(default_factory=list)
     wake: Callable[[], None] = lambda: None
+    watched: Watched = NOTHING
     on_alerts: Callable[[Sequence[UUID]], None] = lambda _: None
 
     async def save_alerts(self, journal: Journal, batch: int) -> None:
@@ -153,6 +156,7 @@ class JudgingStore:
 
         async def save(conn: asyncpg.Connection) -> None:
             await write(conn, blocks, judgements)
+            await note_blocks(conn, blocks, self.watched)
             if batch is not None:
                 await write_progress(conn, "alerts", batch)
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from alerts.core.vocabulary import SECOND, Severity
+from alerts.core.vocabulary import SECOND, Judgement, Severity
 from storage.received import Outcome
 
 if TYPE_CHECKING:
@@ -105,6 +105,15 @@ class Metrics:
         self.unjudged_batches = gauge("ams_unjudged_batches", "Committed batches not yet judged.")
         self.channels = gauge("ams_channels", "Channels in the registry.")
         self.alerts = gauge("ams_alerts", "Current alerts.", ("state", "severity"))
+        self.compliance_seconds = Histogram(
+            "ams_compliance_seconds",
+            "Duration of judging some channels by their rule sets.",
+            buckets=_COMMIT,
+            registry=registry,
+        )
+        self.compliance = gauge(
+            "ams_compliance", "Running periods of rule sets' conditions, by state.", ("state",)
+        )
         self.notices = counter("ams_notices", "Attempts to deliver a notice.", ("outcome",))
         self.notices_waiting = gauge("ams_notices_waiting", "Notices not yet delivered.")
         self.quarantine_items = gauge("ams_quarantine_items", "Items waiting in quarantine.")
@@ -123,6 +132,8 @@ class Metrics:
             self.readings.labels(label(outcome))
         for name in NOTICE_OUTCOMES:
             self.notices.labels(name)
+        for judgement in Judgement:
+            self.compliance.labels(judgement.label).set(0)
         self.set_alerts({})
 
     def set_alerts(self, counts: dict[tuple[str, str], int]) -> None:

@@ -24,11 +24,18 @@ EPOCH_2000 = 946_684_800_000_000  # microseconds from 1970 to 2000
 
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
-_NUMPY = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "float8": ">f8", "timestamptz": ">i8"}
-_OID = {"int2": 21, "int4": 23, "int8": 20, "float8": 701, "timestamptz": 1184}
+_NUMPY = {
+    "bool": "|b1",
+    "int2": ">i2",
+    "int4": ">i4",
+    "int8": ">i8",
+    "float8": ">f8",
+    "timestamptz": ">i8",
+}
+_OID = {"bool": 16, "int2": 21, "int4": 23, "int8": 20, "float8": 701, "timestamptz": 1184}
 
 Fields = tuple[tuple[str, str], ...]
-"""Columns in order with their PostgreSQL types (int2, int4, int8, float8, timestamptz)."""
+"""Columns in order with their PostgreSQL types (bool, int2, int4, int8, float8, timestamptz)."""
 
 
 def _layout(fields: Fields) -> np.dtype[np.void]:

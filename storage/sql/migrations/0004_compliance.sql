@@ -50,6 +50,7 @@ create table compliance_running (
     complete      float8,
     rest          float8,
     forecast      float8,
+    threshold     float8,                              -- what the forecast is compared with
     limit_version integer     not null,
     valid         integer     not null,
     expected      integer     not null,

@@ -1,0 +1,184 @@
+"""What a change of blocks changes in compliance: which conditions, periods, from which data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alerts.compliance import combine, judge_conditions
+from alerts.core.compliance import VERDICT, kind_of
+from alerts.core.periods import duration, edges, rolling_step
+from alerts.core.vocabulary import DAY, HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.core.compliance import Condition
+    from alerts.core.periods import Duration
+    from alerts.core.rules import Rule
+    from alerts.core.shortterm import ShortTerm
+
+    Rows = NDArray[np.void]
+    Span = tuple[int, int]
+
+OPERATING_DAYS_WITHIN = 800 * DAY  # how far back the last operating days are looked for
+LONGEST_RUN = 31 * DAY  # how far back an uninterrupted occurrence is followed
+FAR = 2**62
+
+CHANGED = np.dtype([("limit", "i4"), ("first", "i8"), ("last", "i8")])
+"""Of each condition from when to when something changed: periods that hold any of it depend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Conditions of one kind and zone that are judged together from averages of ``span``."""
+
+    rule: Rule
+    zone: str
+    conditions: tuple[Condition, ...]
+    span: Span
+
+
+def merged(spans: Iterable[Span], apart: int) -> list[Span]:
+    """Return spans in order, those that are no more than ``apart`` from each other as one."""
+    found: list[Span] = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1] + apart:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
+def changes_of(
+    conditions: Sequence[Condition],
+    spans: Mapping[int, Span],
+    judged: Mapping[int, int],
+    begun: Mapping[int, int],
+) -> Rows:
+    """Return what changed for each condition, ``CHANGED``; nothing for channels without data.
+
+    ``spans``: the first and last changed block by channel. ``judged``: the end of the newest
+    period of a condition that is over; what follows it was never judged. ``begun``: where the
+    channel's data begin, before which there is nothing to judge.
+    """
+    found = []
+    for one in conditions:
+        if one.channel not in begun:
+            continue
+        (first, last), since = spans[one.channel], begun[one.channel]
+        if any(_operating_days(version.rule) for version in one.versions):
+            last = FAR
+        first = max(min(first, judged.get(one.limit, since)), since)
+        found.append((one.limit, first, max(first, last)))
+    return np.array(found, CHANGED)
+
+
+def scopes(conditions: Sequence[Condition], changes: Rows) -> list[Scope]:
+    """Return what is to be judged: conditions by kind and zone, and the span that it takes."""
+    spans = {int(row["limit"]): (int(row["first"]), int(row["last"])) for row in changes}
+    kinds: dict[tuple[Rule, str], list[Condition]] = {}
+    for one in conditions:
+        if one.limit in spans:
+            for kind in dict.fromkeys(kind_of(version.rule) for version in one.versions):
+                kinds.setdefault((kind, one.zone), []).append(one)
+    found = []
+    for (kind, zone), group in kinds.items():
+        parts = [reach(kind, zone, *spans[one.limit]) for one in group]
+        span = (min(low for low, _ in parts), max(high for _, high in parts))
+        found.append(Scope(kind, zone, tuple(group), span))
+    return found
+
+
+def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
+    """Return the span whose short-term averages decide what a change in [first, last] changes.
+
+    It holds every period whole that depends on an instant of [first, last], and what those
+    periods themselves depend on. Microseconds; operating days reach on without an end.
+    """
+    outer = duration(rule.per or rule.average)
+    rolls = rule.rolling_per if rule.per else rule.rolling
+    start, end = _reach_of(outer, zone, first, last, rolls=rolls)
+    if rule.per:
+        start, end = _reach_of(
+            duration(rule.average), zone, start, end - 1, rolls=rule.rolling, forward=False
+        )
+    if rule.at_most_in_a_row is not None:
+        start -= LONGEST_RUN
+    return edges(duration("1d"), zone, start, start + 1)[0][0], end
+
+
+def _reach_of(  # noqa: PLR0913 - a period and how it goes on, an interval and how it is meant
+    period: Duration, zone: str, first: int, last: int, *, rolls: bool, forward: bool = True
+) -> tuple[int, int]:
+    if period.unit == "operating_day":
+        return first - OPERATING_DAYS_WITHIN, 2**62
+    if not rolls:
+        starts, finishes = edges(period, zone, first, last + 1)
+        return int(starts[0]), int(finishes[-1])
+    step = rolling_step(period)
+    if step is None:
+        return first - period.exact, last + (period.exact if forward else 1)
+    length = (period.days or 31 * (period.months or 0)) * DAY + HOUR
+    starts, finishes = edges(step, zone, first - length, last + length + 1)
+    return int(starts[0]), int(finishes[-1])
+
+
+def _operating_days(rule: Rule) -> bool:
+    return duration(rule.per or rule.average).unit == "operating_day"
+
+
+def judge_scopes(
+    wanted: Sequence[Scope],
+    averages: Mapping[str, ShortTerm],
+    columns: Mapping[int, int],
+    changes: Rows,
+    until: int,
+) -> Rows:
+    """Judge and return the periods that depend on ``changes``, rows of ``VERDICT``.
+
+    ``averages``: by the name of the short-term average, of the channels in ``columns``.
+    """
+    parts = [np.zeros(0, VERDICT)]
+    groups: dict[int, str] = {}
+    for scope in wanted:
+        short = averages[scope.rule.short_term]
+        at = np.array([columns[one.channel] for one in scope.conditions])
+        cut = _cut(short, at, *scope.span)
+        parts.append(judge_conditions(scope.rule, scope.conditions, cut, until))
+        if scope.rule.group:
+            groups |= {one.limit: f"{one.family} {scope.rule.group}" for one in scope.conditions}
+    rows = combine(np.concatenate(parts), groups)
+    return rows[depends(rows, changes)]
+
+
+def depends(rows: Rows, changes: Rows) -> NDArray[np.bool_]:
+    """Tell which periods hold anything of what changed for their conditions."""
+    order = changes[np.argsort(changes["limit"])]
+    if not len(order):
+        return np.zeros(len(rows), np.bool_)
+    at = np.minimum(np.searchsorted(order["limit"], rows["limit"]), len(order) - 1)
+    mine = order[at]
+    found: NDArray[np.bool_] = (
+        (mine["limit"] == rows["limit"])
+        & (rows["finish"] > mine["first"])
+        & (rows["start"] <= mine["last"])
+    )
+    return found
+
+
+def _cut(short: ShortTerm, columns: NDArray[np.intp], start: int, end: int) -> ShortTerm:
+    """Return some columns, one maybe twice, of the averages that lie in [start, end)."""
+    low = int(np.searchsorted(short.start, start))
+    high = int(np.searchsorted(short.finish, end, side="right"))
+    rows, channels = short.rows, short.channels
+    found: dict[str, Any] = {"start": short.start[low:high], "finish": short.finish[low:high]}
+    for name in (one.name for one in fields(short) if one.name not in found):
+        part = getattr(short, name)
+        part = part[:, columns] if part.shape[1] == channels else part
+        found[name] = part[low:high] if part.shape[0] == rows else part
+    return replace(short, **found)

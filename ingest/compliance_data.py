@@ -1,0 +1,143 @@
+"""What compliance of some channels is judged by, read from the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.periods import duration
+from alerts.core.zones import block_edges
+from alerts.matrix import QUARTER, short_term
+from alerts.scope import changes_of, scopes
+from storage import compliance
+from storage.verdicts import judged_until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import asyncpg
+    from numpy.typing import NDArray
+
+    from alerts.core.compliance import Condition
+    from alerts.core.shortterm import ShortTerm
+    from alerts.scope import Scope
+    from storage.compliance import Parts
+
+    Span = tuple[int, int]
+
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Conditions on some channels, what changed for each, and what is to be judged of it.
+
+    ``columns``: the column of each channel in the averages. ``spans``: of short-term averages that
+    are needed, by their name.
+    """
+
+    conditions: list[Condition]
+    parts: list[Parts]
+    columns: dict[int, int]
+    changes: NDArray[np.void]
+    scopes: list[Scope]
+    spans: dict[str, Span]
+
+    @property
+    def rows(self) -> int:
+        """How many short-term averages of a channel are needed."""
+        return sum(
+            (end - start) // duration(name).exact for name, (start, end) in self.spans.items()
+        )
+
+    async def averages(self, conn: asyncpg.Connection) -> dict[str, ShortTerm]:
+        """Return the short-term averages that are needed, by name."""
+        return {name: await self._averages(conn, name) for name in self.spans}
+
+    async def _averages(self, conn: asyncpg.Connection, name: str) -> ShortTerm:
+        mine = [scope for scope in self.scopes if scope.rule.short_term == name]
+        start, end = self.spans[name]
+        window = duration(name).exact
+        # Beyond an hour blocks begin where the days of a zone do: that is then the same for all.
+        zone = mine[0].zone
+        columns = {
+            "value": self._column("channel"),
+            "idle": self._column("idle"),
+            "mark": self._column("mark"),
+            "main": self._column("main"),
+        }
+        rows = {}
+        for role, channels in columns.items():
+            rows[role] = await self._blocks(conn, channels, window, start, end)
+        if any(scope.rule.quadrants for scope in mine):
+            behind = np.where(columns["main"] > 0, columns["main"], columns["value"])
+            rows["quarters"] = await self._blocks(conn, behind, QUARTER, start, end)
+        return short_term(window, zone, start, end, columns, rows)
+
+    def _column(self, role: str) -> NDArray[np.int32]:
+        ordered = sorted(self.parts, key=lambda part: self.columns[part.channel])
+        return np.array([getattr(part, role) for part in ordered], np.int32)
+
+    async def _blocks(
+        self, conn: asyncpg.Connection, channels: NDArray[np.int32], window: int, *span: int
+    ) -> NDArray[np.void]:
+        wanted = np.unique(channels[channels > 0]).tolist()
+        return await compliance.read_blocks(conn, wanted, window // _SECOND, *span)
+
+    def alternatives(self) -> dict[int, set[int]]:
+        """Return the other limits of each limit's group of alternatives."""
+        groups: dict[str, set[int]] = {}
+        for one in self.conditions:
+            if group := one.versions[-1].rule.group:
+                groups.setdefault(f"{one.family} {group}", set()).add(one.limit)
+        return {limit: group - {limit} for group in groups.values() for limit in group}
+
+
+async def chunk_of(
+    conn: asyncpg.Connection, spans: Mapping[int, Span], default_zone: str, until: int
+) -> Chunk:
+    """Return what has to be judged because blocks of channels changed in ``spans``."""
+    channels = list(spans)
+    conditions = await compliance.read_conditions(conn, channels, default_zone)
+    parts = await compliance.read_parts(conn, channels)
+    begun = await _begun(conn, conditions, parts)
+    judged = await judged_until(conn, [one.limit for one in conditions])
+    changes = changes_of(conditions, spans, judged, begun)
+    wanted = scopes(conditions, changes)
+    needed: dict[str, Span] = {}
+    for scope in wanted:
+        start, end = scope.span
+        before = needed.get(scope.rule.short_term, (start, end))
+        name = scope.rule.short_term
+        needed[name] = (min(start, before[0]), max(end, before[1]))
+    needed = {
+        name: _aligned(name, wanted, start, min(end, until))
+        for name, (start, end) in needed.items()
+    }
+    columns = {channel: column for column, channel in enumerate(channels)}
+    return Chunk(conditions, parts, columns, changes, wanted, needed)
+
+
+def _aligned(name: str, wanted: Sequence[Scope], start: int, end: int) -> Span:
+    """Return the span without the short-term average that ``start`` cuts."""
+    zone = next(scope.zone for scope in wanted if scope.rule.short_term == name)
+    starts, _ = block_edges(duration(name).exact, zone, start, max(start + 1, end))
+    return int(starts[0]), max(int(starts[0]), end)
+
+
+async def _begun(
+    conn: asyncpg.Connection, conditions: Sequence[Condition], parts: Sequence[Parts]
+) -> dict[int, int]:
+    """Return where each channel's data begin: its first block, or the first known standstill."""
+    names = {version.rule.short_term for one in conditions for version in one.versions}
+    first: dict[int, int] = {}
+    for name in names:
+        channels = [number for one in parts for number in (one.channel, one.idle) if number]
+        found = await compliance.first_blocks(conn, channels, duration(name).exact // _SECOND)
+        for part in parts:
+            starts = [found[one] for one in (part.channel, part.idle) if one in found]
+            if starts:
+                first[part.channel] = min(*starts, first.get(part.channel, starts[0]))
+    return first

@@ -1,0 +1,146 @@
+"""What compliance is judged by: conditions of limits, and the stored blocks that they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alerts.core.compliance import Condition, Version
+from alerts.core.rules import Rule
+from storage.copy import Fields, copy_out
+from storage.times import from_micros, to_micros
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from asyncpg import Connection
+    from numpy.typing import NDArray
+
+QUARTER_S = 900  # seconds: blocks by which quadrants are counted
+
+# Versions that a later one does not hide: that begins to judge where its effect begins.
+_CONDITIONS = """
+select * from (
+    select l.id as "limit", l.channel, l.permit, v.version, v.rule, v.ended,
+           greatest(v.effective, v.valid_from) as after,
+           least(v.valid_until, '9999-12-31Z', (
+               select min(w.effective) from limit_versions w
+               where w."limit" = v."limit" and w.version > v.version)) as until,
+           concat_ws('/', c.enterprise, c.source, c.channel) as path,
+           coalesce(e.definition ->> 'reporting_zone', $2) as zone
+    from limits l join limit_versions v on v."limit" = l.id join channels c on c.id = l.channel
+    left join lateral (
+        select definition from entity_versions
+        where kind = 'enterprise' and path = c.enterprise and definition is not null
+        order by version desc limit 1) e on true
+    where l.channel = any($1) and v.rule ? 'statistic') known
+where not ended and after < until order by "limit", after
+"""
+
+# Of each value channel: the channel of the times outside normal operation, that of substitutes,
+# and the measured one whose blocks say how many values stand behind a short-term average that was
+# made first and normalised then.
+_PARTS = """
+select v.id as channel, i.id as idle, m.id as mark, o.id as main
+from channels v
+left join channels i on (i.enterprise, i.source, i.channel, i.basis)
+                      = (v.enterprise, v.source, v.channel, 'idle')
+left join channels m on (m.enterprise, m.source, m.channel, m.basis)
+                      = (v.enterprise, v.source, v.channel, ltrim(v.basis || ' mark'))
+left join lateral (
+    select recipe from channel_versions
+    where channel = v.id order by version desc limit 1) r on true
+left join channels o on r.recipe ->> 'kind' = 'chain'
+    and (r.recipe ->> 'step_us')::bigint > 60000000
+    and (o.enterprise, o.source, o.channel, o.basis)
+      = (v.enterprise, v.source, r.recipe -> 'main' ->> 'channel',
+         coalesce(r.recipe -> 'main' ->> 'basis', ''))
+where v.id = any($1)
+"""
+
+_BLOCK_FIELDS: Fields = (
+    ("channel", "int4"),
+    ("start", "timestamptz"),
+    ("mean", "float8"),
+    ("total", "float8"),
+    ("count", "int4"),
+    ("expected", "int4"),
+)
+_BLOCKS = """
+select distinct on (channel, start) channel, start, coalesce(mean, 'NaN') as mean, total, count,
+       expected
+from blocks
+where channel = any($1::int4[]) and window_s = $2 and start >= $3 and start < $4
+order by channel, start, revision desc
+"""
+
+_FIRST = """
+select w.channel, b.start
+from unnest($1::int4[]) as w (channel)
+cross join lateral (
+    select start from blocks where channel = w.channel and window_s = $2
+    order by start limit 1) b
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The channels whose blocks go with those of a value channel; 0: there is none."""
+
+    channel: int
+    idle: int = 0
+    mark: int = 0
+    main: int = 0
+
+
+async def read_conditions(
+    conn: Connection, channels: Sequence[int], default_zone: str
+) -> list[Condition]:
+    """Return the conditions on the values of channels, by number, each with its versions.
+
+    ``default_zone`` is where days begin for enterprises that name no zone.
+    """
+    found: dict[int, Condition] = {}
+    versions: dict[int, list[Version]] = {}
+    for row in await conn.fetch(_CONDITIONS, list(channels), default_zone):
+        number = row["limit"]
+        family = f"{row['permit']} {row['path']}"
+        found[number] = Condition(number, row["channel"], family, row["zone"], ())
+        version = Version(
+            row["version"],
+            to_micros(row["after"]),
+            to_micros(row["until"]),
+            Rule.of_json(row["rule"]),
+        )
+        versions.setdefault(number, []).append(version)
+    return [
+        Condition(one.limit, one.channel, one.family, one.zone, tuple(versions[number]))
+        for number, one in found.items()
+    ]
+
+
+async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:
+    """Return which channels' blocks go with those of value channels."""
+    rows = await conn.fetch(_PARTS, list(channels))
+    return [
+        Parts(row["channel"], row["idle"] or 0, row["mark"] or 0, row["main"] or 0) for row in rows
+    ]
+
+
+async def read_blocks(
+    conn: Connection, channels: Sequence[int], window_s: int, start: int, end: int
+) -> NDArray[np.void]:
+    """Return the current blocks that start in [start, end), by channel and start.
+
+    A structured array of ``channel``, ``start`` (int64 µs), ``mean`` (NaN: none), ``total``,
+    ``count`` and ``expected``.
+    """
+    bounds = (from_micros(start), from_micros(end))
+    return await copy_out(conn, _BLOCKS, list(channels), window_s, *bounds, fields=_BLOCK_FIELDS)
+
+
+async def first_blocks(conn: Connection, channels: Sequence[int], window_s: int) -> dict[int, int]:
+    """Return where the first block of each channel begins, of those that have any."""
+    rows = await conn.fetch(_FIRST, list(channels), window_s)
+    return {row["channel"]: to_micros(row["start"]) for row in rows}
