@@ -10,6 +10,7 @@ from storage.received import AsideMessage, AsideValue
 
 if TYPE_CHECKING:
     from ingest.careful import Aside, Refused
+    from ingest.wire import Kind
     from storage.registry import Unit
 
 _KEY = 200  # characters of a key or an id
@@ -17,9 +18,11 @@ _TOPIC = 1_000
 _DETAIL = 1_000
 
 
-def aside_message(number: int, topic: str, payload: bytes, refused: Refused) -> AsideMessage:
+def aside_message(
+    number: int, topic: str, payload: bytes, refused: Refused, kind: Kind = "readings"
+) -> AsideMessage:
     """Return message ``number`` as set aside whole, under the unit that its topic names."""
-    enterprise, unit = unit_of(topic, "readings") or (None, None)
+    enterprise, unit = unit_of(topic, kind) or (None, None)
     return AsideMessage(
         message=number,
         topic=storable(topic, _TOPIC),

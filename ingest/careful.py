@@ -101,7 +101,7 @@ def decode(payload: bytes, context: Context, *, fragment: bool = False) -> Messa
     try:
         return _decode(payload, context, Fragment if fragment else Envelope)
     except BadJson as error:
-        return Refused(error.reason, error.detail, *_salvage(error.tree))
+        return Refused(error.reason, error.detail, *head_of(error.tree))
     except RecursionError:
         return Refused(Reason.NOT_JSON, "nested too deeply")
 
@@ -109,11 +109,11 @@ def decode(payload: bytes, context: Context, *, fragment: bool = False) -> Messa
 def _decode(payload: bytes, context: Context, model: type[BaseModel]) -> Message | Refused:
     tree = read(payload)
     if isinstance(tree, dict) and isinstance(tree.get("seq"), Token):
-        tree["seq"] = _integer(tree["seq"])
+        tree["seq"] = integer_of(tree["seq"])
     try:
         envelope = model.model_validate(tree)
     except ValidationError as error:
-        return Refused(Reason.NOT_SCHEMA, _explain(error), *_salvage(tree))
+        return Refused(Reason.NOT_SCHEMA, explain(error), *head_of(tree))
     if isinstance(envelope, Envelope):
         message, samples = Message(envelope.boot, envelope.seq), envelope.samples
     else:
@@ -141,14 +141,14 @@ def _judge(
     sample: LooseSample, key: str, time: int, path: str, context: Context
 ) -> tuple[float, int] | _Fault:
     if key not in context.unit.channels:
-        return _Fault(Reason.UNKNOWN_CHANNEL, f"{path}: {_shown(key)}")
+        return _Fault(Reason.UNKNOWN_CHANNEL, f"{path}: {shown(key)}")
     code = sample.status.get(key, Status.VALID.label)
     status = STATUS_BY_LABEL.get(code) if isinstance(code, str) else None
     if status is None:
-        return _Fault(Reason.UNKNOWN_STATUS, f"{path}.status.{key}: {_shown(code)}")
-    value = _number(sample.values.get(key), status, context.unit.channels[key], context)
+        return _Fault(Reason.UNKNOWN_STATUS, f"{path}.status.{key}: {shown(code)}")
+    value = number_of(sample.values.get(key), status, context.unit.channels[key], context)
     if isinstance(value, Reason):
-        return _Fault(value, f"{path}.values.{key}: {_shown(sample.values.get(key))}")
+        return _Fault(value, f"{path}.values.{key}: {shown(sample.values.get(key))}")
     received_at = context.received_at
     if context.held:
         digest = sha256(_fragment(sample, key)).digest()
@@ -161,7 +161,8 @@ def _judge(
     return value, status
 
 
-def _number(raw: object, status: int, channel: int, context: Context) -> float | Reason:
+def number_of(raw: object, status: int, channel: int, context: Context) -> float | Reason:
+    """Return a value as a number, NaN for a null, or why it cannot be used."""
     if raw is None:
         return Reason.NULL_WITHOUT_STATUS if status == Status.VALID else math.nan
     if not isinstance(raw, Token):
@@ -177,43 +178,51 @@ def _number(raw: object, status: int, channel: int, context: Context) -> float |
 
 def _fragment(sample: LooseSample, key: str) -> bytes:
     """Return the value alone. Sent again, by whichever message, it is the same bytes."""
+    return f'{{"samples":[{alone(sample, key)}]}}'.encode()
+
+
+def alone(sample: LooseSample, key: str) -> str:
+    """Return the sample with one of its values, as JSON."""
     name = quote(key)
     parts = [f'"time":{quote(sample.time)}']
     if key in sample.values:
         parts.append(f'"values":{{{name}:{write(sample.values[key])}}}')
     if key in sample.status:
         parts.append(f'"status":{{{name}:{write(sample.status[key])}}}')
-    return f'{{"samples":[{{{",".join(parts)}}}]}}'.encode()
+    return f"{{{','.join(parts)}}}"
 
 
-def _integer(token: Token) -> int | Token:
+def integer_of(token: Token) -> int | Token:
+    """Return the number that a token writes without fraction or exponent, else the token."""
     return int(token.text) if _INTEGER.fullmatch(token.text) else token
 
 
-def _salvage(tree: object) -> tuple[str, int]:
+def head_of(tree: object) -> tuple[str, int]:
     """Return boot and seq of a refused message if they are right: it was received, after all."""
     if type(tree) is not dict:  # an object that repeats a key may repeat these
         return NO_BOOT, NO_SEQ
     boot, seq = tree.get("boot"), tree.get("seq")
     if isinstance(seq, Token):
-        seq = _integer(seq)
+        seq = integer_of(seq)
     right = isinstance(boot, str) and 1 <= len(boot) <= MAX_BOOT and "\0" not in boot
     if right and type(seq) is int and 0 <= seq <= MAX_SEQ:
         return str(boot), seq
     return NO_BOOT, NO_SEQ
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
+    """Return what is wrong with a message and where, the first few things of it."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [f"{_path(entry['loc'])}: {entry['msg']}" for entry in found[:_ERRORS]]
+    said = [f"{_path(entry['loc'])}: {entry['msg']}" for entry in found[:_ERRORS]]
     more = [f"and {len(found) - _ERRORS} more"] if len(found) > _ERRORS else []
-    return "; ".join(shown + more).replace("Value error, ", "")
+    return "; ".join(said + more).replace("Value error, ", "")
 
 
 def _path(steps: tuple[int | str, ...]) -> str:
     return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
 
 
-def _shown(tree: object) -> str:
+def shown(tree: object) -> str:
+    """Return a piece of a message as a detail shows it."""
     text = write(tree)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

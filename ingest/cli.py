@@ -28,7 +28,7 @@ from ingest.log import configure_logging
 from ingest.nats_server import EmbeddedBrokerError
 from ingest.registry_command import RegistryInvalid, check_registry_file
 from ingest.settings import EXPECTED, ConfigurationError, Settings, load_settings
-from ingest.wire import json_schema
+from ingest.wire_schema import json_schema
 from storage.errors import AlreadyRunning, SchemaError, StartFailed, Unavailable
 from storage.invalidations import Request
 

@@ -19,7 +19,7 @@ class Reason(StrEnum):
 
     # Whole messages.
     NOT_JSON = "not_json", "The payload is not one JSON text in UTF-8 (RFC 8259)."
-    NOT_SCHEMA = "not_schema", "The payload is JSON, but not of the schema of readings."
+    NOT_SCHEMA = "not_schema", "The payload is JSON, but not of the schema of its topic."
     REPEATED_KEY = "repeated_key", "An object of the payload names a key twice."
     TOO_LARGE = "too_large", "The payload is larger than 4 MiB."
     UNKNOWN_ENTERPRISE = "unknown_enterprise", "The registry has no unit of the topic's enterprise."
@@ -34,6 +34,10 @@ class Reason(StrEnum):
     OUT_OF_BOUNDS = "out_of_bounds", "The value's magnitude is above 1e9."
     IN_THE_FUTURE = "in_the_future", "The time is more than 5 minutes after receipt."
     TOO_OLD = "too_old", "The time is before the earliest that the server accepts."
+
+    # Block means that a unit reports.
+    WRONG_PERIOD = "wrong_period", "The channel has no block means of this length."
+    NO_SUCH_BLOCK = "no_such_block", "No block of this length begins at this time."
 
     # Both: what only the database finds.
     REFUSED_BY_DATABASE = "refused_by_database", "The database refuses it; the detail says why."

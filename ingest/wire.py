@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.json_schema import models_json_schema
 
 from ingest.instants import parse_time
 
@@ -23,6 +22,9 @@ MAX_BOOT = 64  # characters
 MAX_SEQ = 2**63 - 1
 READINGS_FILTER = "ams/v1/+/+/readings"
 STATUS_FILTER = "ams/v1/+/+/status"
+AVERAGES_FILTER = "ams/v1/+/+/averages"
+
+Kind = Literal["readings", "status", "receipt", "averages"]
 
 StatusCode = Literal[
     "valid",
@@ -41,12 +43,12 @@ ValueT = TypeVar("ValueT")
 CodeT = TypeVar("CodeT")
 
 
-def topic(enterprise: str, unit: str, kind: Literal["readings", "status", "receipt"]) -> str:
+def topic(enterprise: str, unit: str, kind: Kind) -> str:
     """Return the topic of a unit's messages of one kind."""
     return f"ams/v1/{enterprise}/{unit}/{kind}"
 
 
-def unit_of(text: str, kind: Literal["readings", "status", "receipt"]) -> tuple[str, str] | None:
+def unit_of(text: str, kind: Kind) -> tuple[str, str] | None:
     """Return (enterprise, unit) that the topic ``text`` names, or None if it is no such topic."""
     parts = text.split("/")
     if len(parts) != 5 or parts[:2] != ["ams", "v1"] or parts[4] != kind:  # noqa: PLR2004 - levels of the topic
@@ -204,16 +206,3 @@ class Receipt(BaseModel):
     boot: Boot
     seq: Seq
     time: Time
-
-
-def json_schema() -> dict[str, Any]:
-    """Return one JSON Schema (2020-12) that every payload of version 1 satisfies."""
-    references, definitions = models_json_schema(
-        [(Readings, "validation"), (UnitStatus, "validation"), (Receipt, "validation")],
-        title="AMS MQTT payloads, version 1",
-    )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "anyOf": list(references.values()),
-        **definitions,
-    }

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from storage.received import AsideMessage, AsideValue, Received
 
+READINGS, AVERAGES = "readings", "averages"  # the kind of topic that an item came from
+_OTHER = {READINGS: AVERAGES, AVERAGES: READINGS}
 _LONGEST_KEY = 400  # characters of a payload key that an index row can hold
 _AT_ONCE = 5_000  # values in one statement; the event loop has its turn between two of them
 
@@ -34,29 +36,31 @@ _KNOWN_MESSAGES = """
 select distinct q.digest from quarantine q
 where q.key is null and q.digest = any($1::bytea[]) and q.batch <> $2
 """
+# "Not of the other kind": "of this kind" would look so rare to a planner without statistics that it
+# joins by loops.
 _KNOWN_VALUES = """
 select distinct q.unit_id, q.reason, q.key, v.digest
 from unnest($1::int4[], $2::text[], $3::text[], $4::bytea[]) as w (unit_id, reason, key, digest)
 join quarantine q on q.unit_id = w.unit_id and q.reason = w.reason and q.key = w.key
 join quarantine_values v on v.item = q.id and v.digest = w.digest
-where q.key is not null and v.batch <> $5
+where q.key is not null and q.kind <> $6 and v.batch <> $5
 """
 _ADD_MESSAGE = """
 insert into quarantine (topic, enterprise, unit, unit_id, reason, detail, count, first_at, last_at,
-                        payload, digest, batch)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11)
+                        payload, digest, batch, kind)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12)
 on conflict (digest) where key is null do update
 set count = quarantine.count + excluded.count,
     last_at = greatest(quarantine.last_at, excluded.last_at)
 """
 _ADD_ITEMS = """
 insert into quarantine (topic, enterprise, unit, unit_id, reason, key, detail, count, first_at,
-                        last_at, payload, digest, batch)
-select topic, enterprise, unit, unit_id, reason, key, detail, count, at, at, payload, '', $11
+                        last_at, payload, digest, batch, kind)
+select topic, enterprise, unit, unit_id, reason, key, detail, count, at, at, payload, '', $11, $12
 from unnest($1::text[], $2::text[], $3::text[], $4::int4[], $5::text[], $6::text[], $7::text[],
             $8::timestamptz[], $9::bytea[], $10::int8[])
     as w (topic, enterprise, unit, unit_id, reason, key, detail, at, payload, count)
-on conflict (unit_id, reason, key) where key is not null do update
+on conflict (unit_id, reason, key, kind) where key is not null do update
 set count = quarantine.count + excluded.count, detail = excluded.detail,
     last_at = greatest(quarantine.last_at, excluded.last_at), payload = excluded.payload,
     state = case when excluded.count > 0 and quarantine.state = 'stored' then 'waiting'
@@ -105,7 +109,9 @@ def _name(aside: AsideValue) -> _Name:
     return _place(aside), sha256(aside.payload).digest()
 
 
-async def what_is_new(conn: asyncpg.Connection, received: Received) -> SetAside:
+async def what_is_new(
+    conn: asyncpg.Connection, received: Received, kind: str = READINGS
+) -> SetAside:
     """Say which set-aside messages and values are not in quarantine yet, repeats counted once.
 
     What this very batch has set aside counts as new, so that an unanswered commit is decided again
@@ -122,7 +128,7 @@ async def what_is_new(conn: asyncpg.Connection, received: Received) -> SetAside:
         part = [_name(aside) for aside in received.aside_values[start : start + _AT_ONCE]]
         wanted = ((*place, digest) for place, digest in set(part))
         columns = [list(column) for column in zip(*wanted, strict=True)]
-        rows = await conn.fetch(_KNOWN_VALUES, *columns, received.batch)
+        rows = await conn.fetch(_KNOWN_VALUES, *columns, received.batch, _OTHER[kind])
         known.update((tuple(row[:3]), row[3]) for row in map(tuple, rows))
         new += _first(part, known)
         names += part
@@ -137,12 +143,14 @@ def _first(names: Iterable[Any], known: set[Any]) -> list[bool]:
     return new
 
 
-async def write(
+async def write(  # noqa: PLR0913 - what is kept, and how
     conn: asyncpg.Connection,
     received: Received,
     new: SetAside,
     quarantined: NDArray[np.bool_],
     received_at: NDArray[np.int64] | None = None,
+    *,
+    kind: str = READINGS,
 ) -> None:
     """Keep what was set aside. ``quarantined``: messages that the ledger counts as quarantined.
 
@@ -152,16 +160,16 @@ async def write(
         np.full(len(received.unit), received.received_at) if received_at is None else received_at
     )
     if received.aside_messages:
-        await _write_messages(conn, received, times)
+        await _write_messages(conn, received, times, kind)
     values = list(zip(received.aside_values, new.names, new.values, strict=True))
     for start in range(0, len(values), _AT_ONCE):
         part = values[start : start + _AT_ONCE]
-        items = await _write_items(conn, part, received.batch, times)
+        items = await _write_items(conn, part, received.batch, times, kind)
         await _write_values(conn, part, items, received.batch, quarantined, times)
 
 
 async def _write_messages(
-    conn: asyncpg.Connection, received: Received, times: NDArray[np.int64]
+    conn: asyncpg.Connection, received: Received, times: NDArray[np.int64], kind: str
 ) -> None:
     digests = [message_digest(aside) for aside in received.aside_messages]
     counts = Counter(digests)
@@ -181,6 +189,7 @@ async def _write_messages(
                 aside.payload,
                 digest,
                 received.batch,
+                kind,
             )
             for digest, aside in sorted(last.items())
         ],
@@ -192,6 +201,7 @@ async def _write_items(
     values: Sequence[tuple[AsideValue, _Name, bool]],
     batch: int,
     times: NDArray[np.int64],
+    kind: str,
 ) -> dict[_Place, int]:
     """Keep the items of values, each with whether it is new; return their numbers."""
     counts = Counter(place for _, (place, _), is_new in values if is_new)
@@ -209,7 +219,7 @@ async def _write_items(
         )
         for place, aside in sorted(last.items(), key=itemgetter(0))
     ]
-    found = await conn.fetch(_ADD_ITEMS, *map(list, zip(*rows, strict=True)), batch)
+    found = await conn.fetch(_ADD_ITEMS, *map(list, zip(*rows, strict=True)), batch, kind)
     return {(row["unit_id"], row["reason"], row["key"]): row["id"] for row in found}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.pool import unavailable
+from storage.quarantine import READINGS
 from storage.settle import settle
 from storage.times import to_micros
 
@@ -25,7 +26,7 @@ returning id
 """
 _UNFOLD = """
 update quarantine_values v set retry = true from quarantine q
-where q.state = 'retrying' and q.key is not null and v.item = q.id and not v.stored
+where q.state = 'retrying' and q.key is not null and q.kind = $1 and v.item = q.id and not v.stored
   and not exists (select from quarantine_values r where r.item = q.id and r.retry)
 """
 _TAKE = """
@@ -34,11 +35,11 @@ select item, digest, topic, payload, received_at, unit_id from (
               as before
     from (
         select id as item, null::bytea as digest, topic, payload, first_at as received_at, unit_id
-        from quarantine where state = 'retrying' and key is null
+        from quarantine where state = 'retrying' and key is null and kind = $3
         union all
         select q.id, v.digest, q.topic, v.payload, v.received_at, q.unit_id
         from quarantine q join quarantine_values v on v.item = q.id and v.retry
-        where q.state = 'retrying' and q.key is not null
+        where q.state = 'retrying' and q.key is not null and q.kind = $3
         order by item, digest limit $1
     ) next
 ) numbered where before <= $2 order by item, digest
@@ -68,11 +69,13 @@ async def mark_for_retry(conn: asyncpg.Connection, ids: Sequence[int] | None) ->
     return sorted(row["id"] for row in rows)
 
 
-async def take_retries(conn: asyncpg.Connection, limit: int = 1000) -> list[Retry]:
+async def take_retries(
+    conn: asyncpg.Connection, limit: int = 1000, kind: str = READINGS
+) -> list[Retry]:
     """Return what is to be processed again, in order of items; they stay marked until settled."""
     async with unavailable("take the retries"), conn.transaction():
-        await conn.execute(_UNFOLD)
-        rows = await conn.fetch(_TAKE, limit, _MOST_BYTES)
+        await conn.execute(_UNFOLD, kind)
+        rows = await conn.fetch(_TAKE, limit, _MOST_BYTES, kind)
     return [
         Retry(
             row["item"],

@@ -21,7 +21,7 @@ from storage.tally import Tally
 from storage.times import from_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
     from numpy.typing import NDArray
@@ -165,8 +165,8 @@ async def _settle(  # noqa: PLR0913, PLR0917 - all that the transaction knows
             moves.readings(retry.received_at, retry.unit, Outcome.QUARANTINED, -1)
         for outcome in Outcome:
             moves.readings(retry.received_at, unit, outcome, int(counts[number, outcome]))
-    await _settle_items(conn, retries, refused)
-    await _settle_values(conn, retries, refused, committed, moves)
+    values = await settle_items(conn, retries, refused.why)
+    await _move_values(conn, values, retries, committed, moves)
     await conn.executemany(_MOVES, moves.rows())
 
 
@@ -179,38 +179,43 @@ def _counts(received: Received, new: SetAside, committed: Committed) -> NDArray[
     return counts
 
 
-async def _settle_items(
-    conn: asyncpg.Connection, retries: Sequence[Retry], refused: _Refused
-) -> None:
+async def settle_items(
+    conn: asyncpg.Connection, retries: Sequence[Retry], refused: Mapping[int, str]
+) -> list[tuple[int, asyncpg.Record]]:
+    """Say in quarantine what has become of retries; ``refused`` has those that were, and why.
+
+    Returns the values that were not, each with the place of its retry.
+    """
     whole = [(r.item, n not in refused) for n, r in enumerate(retries) if r.digest is None]
     if whole:
         ids, done = (list(column) for column in zip(*whole, strict=True))
         await conn.execute(_SETTLE_MESSAGES, ids, done)
-    if refused.why:
-        why = {retries[n].item: quarantine.text(detail) for n, detail in refused.why.items()}
+    if refused:
+        why = {retries[n].item: quarantine.text(detail) for n, detail in refused.items()}
         await conn.execute(_SAY_WHY, list(why), list(why.values()))
-
-
-async def _settle_values(
-    conn: asyncpg.Connection,
-    retries: Sequence[Retry],
-    refused: _Refused,
-    committed: Committed,
-    moves: _Moves,
-) -> None:
     values = {(r.item, r.digest): n for n, r in enumerate(retries) if r.digest is not None}
     if not values:
-        return
+        return []
     items, digests = (list(column) for column in zip(*values, strict=True))
     done = [number not in refused for number in values.values()]
     rows = await conn.fetch(_SETTLE_VALUES, items, digests, done)
+    await conn.execute(_SETTLE_ITEMS, sorted(set(items)))
+    found = [(values[row["item"], row["digest"]], row) for row in rows]
+    return [(number, row) for number, row in found if number not in refused]
+
+
+async def _move_values(
+    conn: asyncpg.Connection,
+    values: list[tuple[int, asyncpg.Record]],
+    retries: Sequence[Retry],
+    committed: Committed,
+    moves: _Moves,
+) -> None:
     outcomes: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for row in rows:
-        number = values[row["item"], row["digest"]]
-        if row["message"] is not None and number not in refused:
+    for number, row in values:
+        if row["message"] is not None:
             outcomes[row["batch"], row["message"]].append(number)
     await _move_messages(conn, outcomes, retries, committed, moves)
-    await conn.execute(_SETTLE_ITEMS, sorted(set(items)))
 
 
 async def _move_messages(

@@ -16,10 +16,11 @@ from ingest.wire import (
     Receipt,
     StatusCode,
     UnitStatus,
-    json_schema,
     topic,
     unit_of,
 )
+from ingest.wire_averages import Averages
+from ingest.wire_schema import json_schema
 from storage.registry import Unit
 from tests.pipeline.example import KEYS, NOW, channels, message
 
@@ -34,11 +35,12 @@ def test_the_schema_names_each_payload_with_an_example_that_is_valid() -> None:
     schema = json_schema()
     assert [entry["$ref"] for entry in schema["anyOf"]] == [
         "#/$defs/Readings",
+        "#/$defs/Averages",
         "#/$defs/UnitStatus",
         "#/$defs/Receipt",
     ]
-    models: dict[str, Any] = {"Readings": Readings, "UnitStatus": UnitStatus, "Receipt": Receipt}
-    for name, model in models.items():
+    models: tuple[Any, ...] = (Readings, Averages, UnitStatus, Receipt)
+    for name, model in ((model.__name__, model) for model in models):
         for example in schema["$defs"][name]["examples"]:
             model.model_validate_json(json.dumps(example))
 

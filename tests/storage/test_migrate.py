@@ -24,6 +24,7 @@ async def test_from_empty_to_current_and_then_nothing(empty_database_url: str) -
         "applied 0002_series.native",
         "applied 0003_views",
         "applied 0004_compliance",
+        "applied 0005_reported",
     ]
     assert await dialect(conn) == "native"
     assert await migrate(conn) == []
@@ -37,6 +38,7 @@ async def test_a_half_migrated_database_is_completed(empty_database_url: str) ->
         "applied 0002_series.native",
         "applied 0003_views",
         "applied 0004_compliance",
+        "applied 0005_reported",
     ]
     await conn.close()
 
