@@ -28,6 +28,13 @@ AlertState = Literal["pending", "open", "resolved", "withdrawn"]
 SeverityName = Literal["warning", "exceedance"]
 AlertKind = Literal["limit", "forecast", "disagreement"]
 
+REVISION: Any = Field(
+    description="0 is the first; each change is another. Null of means computed when asked."
+)
+KNOWN_AT: Any = Field(
+    description="Since when this revision was known; null where nothing was ever stored."
+)
+
 
 class Model(BaseModel):
     """An object whose fields are all there, and no others."""
@@ -111,6 +118,10 @@ class Limit(Model):
     clear_at: str
     open_after: str
     clear_after: str
+    basis: str | None = Field(description="What is computed of the channel, null: as measured.")
+    rule: dict[str, Any] | None = Field(
+        description="The condition of its rule set, each setting by name; null without one."
+    )
 
 
 class EarlierGaps(Model):
@@ -159,12 +170,15 @@ class Average(Model):
     enterprise: str
     source: str
     channel: str
+    basis: str | None = Field(description="What is computed of the channel, null: as measured.")
     start: datetime
     end: datetime
     mean: float | None
     count: int = Field(description="Slots of the channel's period with a valid reading.")
     expected: int
     coverage: float
+    revision: int | None = REVISION
+    known_at: datetime | None = KNOWN_AT
 
 
 class Judgement(Model):
@@ -186,6 +200,8 @@ class Judgement(Model):
     uom: str
     permit: str
     limit_version: int
+    revision: int | None = REVISION
+    known_at: datetime | None = KNOWN_AT
 
 
 class Acknowledged(Model):

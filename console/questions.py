@@ -42,16 +42,20 @@ class ChannelsQuery(ChannelQuery, RegistryQuery):
     """Questions to /channels and /limits."""
 
 
-class ReadingsQuery(ChannelQuery, SpanQuery):
-    """Questions to /readings."""
+class RevisedQuery(Query):
+    """What may have been otherwise before."""
 
     revisions: Literal["all", "current"] | None = Field(
-        None, description="All revisions of each reading, or the current one (default)."
+        None, description="All revisions of each item, or the current one (default)."
     )
-    as_known_at: Instant = Field(None, description="Only what had been received by then.")
+    as_known_at: Instant = Field(None, description="Only what had been known by then.")
 
 
-class AveragesQuery(ChannelQuery, SpanQuery):
+class ReadingsQuery(ChannelQuery, SpanQuery, RevisedQuery):
+    """Questions to /readings."""
+
+
+class AveragesQuery(ChannelQuery, SpanQuery, RevisedQuery):
     """Questions to /averages."""
 
     window: Window = Field(20 * MINUTE, description="Length of the mean.")
@@ -60,9 +64,14 @@ class AveragesQuery(ChannelQuery, SpanQuery):
         description="Aligned blocks as stored (default), or rolling means computed when asked: "
         "one each minute for windows up to 1h, every 20 minutes beyond.",
     )
+    basis: str = Field(
+        "",
+        description="What is computed of the channels, as /limits names it: blocks of that. "
+        "As measured where it is not given.",
+    )
 
 
-class JudgementsQuery(ChannelQuery, SpanQuery):
+class JudgementsQuery(ChannelQuery, SpanQuery, RevisedQuery):
     """Questions to /judgements."""
 
     window: Window | None = Field(None, description="Only limits on means of this length.")

@@ -10,18 +10,22 @@ from console.keys import CLOCK, REPORTING_ZONE
 from console.problems import bad_parameter
 from console.routes import Route, listing
 from storage.queries.averages import averages
-from storage.queries.blocks import BEFORE_ALL as BLOCKS_BEGIN
 from storage.queries.extents import Calendar
 from storage.queries.judgements import judgements
+from storage.queries.known import what_was_known
+from storage.queries.page import Page, Part
 from storage.queries.readings import BEFORE_ALL as READINGS_BEGIN
 from storage.queries.readings import readings
+from storage.queries.revised import BEFORE_ALL as BLOCKS_BEGIN
+from storage.queries.revised import averages_revised, judgements_revised
 from storage.queries.rolling import rolling_averages
 from storage.queries.scope import channel_ids
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aiohttp import web
 
-    from storage.queries.page import Page, Part
     from storage.queries.session import Connection
 
 _LONG_STEP = 20 * MINUTE
@@ -44,25 +48,60 @@ async def _averages(
     conn: Connection, asked: questions.AveragesQuery, part: Part, request: web.Request
 ) -> Page:
     ids = await channel_ids(conn, asked.scope)
-    if asked.kind != "rolling":
-        return await averages(conn, ids, asked.window, asked.span, part, _calendar(request))
+    known = await what_was_known(conn, asked.as_known_at)
+    question = (conn, ids, asked.window, asked.span)
+    if asked.kind == "rolling":
+        _check_rolling(asked)
+        now = _now(request, asked.as_known_at)
+        return _whole_keys(await rolling_averages(*question, _blocks(part), now, known))
+    if asked.revisions == "all":
+        return await averages_revised(*question, part, known, basis=asked.basis)
+    calendar = _calendar(request, asked.as_known_at)
+    return _whole_keys(await averages(*question, _blocks(part), calendar, known, basis=asked.basis))
+
+
+def _check_rolling(asked: questions.AveragesQuery) -> None:
+    if asked.basis:
+        raise bad_parameter("basis", "basis: there are rolling means of what is measured only.")
     if asked.window > HOUR and asked.window % _LONG_STEP:
         raise bad_parameter(
             "window", "window: expected a multiple of 20min where it is longer than 1h."
         )
-    now = request.app[CLOCK]()
-    return await rolling_averages(conn, ids, asked.window, asked.span, part, now)
+    if asked.revisions == "all":
+        raise bad_parameter(
+            "revisions", "revisions: rolling means are not stored; as_known_at shows former ones."
+        )
 
 
 async def _judgements(
     conn: Connection, asked: questions.JudgementsQuery, part: Part, request: web.Request
 ) -> Page:
     ids = await channel_ids(conn, asked.scope)
-    return await judgements(conn, ids, asked.window, asked.span, part, _calendar(request))
+    known = await what_was_known(conn, asked.as_known_at)
+    question = (conn, ids, asked.window, asked.span)
+    if asked.revisions == "all":
+        return await judgements_revised(*question, part, known)
+    calendar = _calendar(request, asked.as_known_at)
+    return _whole_keys(await judgements(*question, _blocks(part), calendar, known))
 
 
-def _calendar(request: web.Request) -> Calendar:
-    return Calendar(request.app[CLOCK](), request.app[REPORTING_ZONE])
+def _calendar(request: web.Request, known_at: datetime | None) -> Calendar:
+    return Calendar(_now(request, known_at), request.app[REPORTING_ZONE])
+
+
+def _now(request: web.Request, known_at: datetime | None) -> datetime:
+    """Return the time that a list is as of."""
+    now = request.app[CLOCK]()
+    return now if known_at is None else min(now, known_at)
+
+
+def _blocks(part: Part) -> Part:
+    """Return the part by start and id: cursors name a revision too, for lists of them."""
+    return Part(part.after[:2], part.limit)
+
+
+def _whole_keys(page: Page) -> Page:
+    return Page(page.items, None if page.next is None else (*page.next, 0))
 
 
 SERIES_ROUTES: tuple[Route, ...] = (
@@ -76,7 +115,7 @@ SERIES_ROUTES: tuple[Route, ...] = (
     ),
     listing(
         "/api/v1/averages",
-        "Block means, or rolling means of stored readings",
+        "Block means: current, all revisions, or as known at a time; or rolling means",
         models.Average,
         questions.AveragesQuery,
         BLOCKS_BEGIN,
@@ -84,7 +123,7 @@ SERIES_ROUTES: tuple[Route, ...] = (
     ),
     listing(
         "/api/v1/judgements",
-        "What each block mean was judged to be by each limit",
+        "What each block mean was judged to be by each limit, now or as known at a time",
         models.Judgement,
         questions.JudgementsQuery,
         BLOCKS_BEGIN,

@@ -14,6 +14,7 @@ from storage.queries.extents import (
     silent_until,
     zones,
 )
+from storage.queries.known import EVERYTHING
 from storage.queries.page import Item, Key, Page, Part, rfc3339
 from storage.times import to_micros
 
@@ -23,35 +24,41 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection, Record
 
+    from storage.queries.known import Known
     from storage.queries.page import Span
 
 _FOR_ALL_CHANNELS = (20 * MINUTE, HOUR)
 
 # A block that a revision emptied is as if it were never stored: only the order of arrival made it.
-_HOLDS = """b.samples > 0 and not exists (
+# No block was known before its end.
+_HOLDS = """b.samples > 0 and b.start <= {at} and b.known_at <= {at} and not exists (
             select from blocks n where n.channel = b.channel and n.window_s = b.window_s
-            and n.start = b.start and n.revision > b.revision)"""
+            and n.start = b.start and n.revision > b.revision and n.known_at <= {at})"""
+_HELD = _HOLDS.format(at="$5")
 
 # Channels that may have blocks of this length, and where their stored blocks begin and end.
 _CHANNELS = f"""
-select c.id, c.enterprise, c.source, c.channel,
-       (select b.start from blocks b where b.channel = c.id and b.window_s = $2 and {_HOLDS}
+select c.id, c.enterprise, c.source, c.channel, c.basis,
+       (select b.start from blocks b where b.channel = c.id and b.window_s = $2 and {_HELD}
         order by b.start limit 1) as first,
-       (select b.finish from blocks b where b.channel = c.id and b.window_s = $2 and {_HOLDS}
+       (select b.finish from blocks b where b.channel = c.id and b.window_s = $2 and {_HELD}
         order by b.start desc limit 1) as last
 from channels c
 where ($1::int[] is null or c.id = any($1))
   and ($3::bigint is null or exists (
        select from limits l where l.channel = c.id and l.window_us = $3))
+  and c.basis = $6
 order by c.id limit $4
 """  # noqa: S608 - only our own condition is put in
 
 _BETWEEN = """
-select start, finish, id, mean, count, expected from (
-    select distinct on (start, channel) start, finish, channel as id, mean, count, expected
+select start, finish, id, mean, count, expected, revision, known_at from (
+    select distinct on (start, channel) start, finish, channel as id, mean, count, expected,
+           revision, known_at
     from blocks
     where window_s = $1 and channel = any($2) and start >= $3 and start <= $5
       and (start, channel) > ($3, $4::bigint) and (start, channel) <= ($5, $6::bigint)
+      and known_at <= $8
     order by start, channel, revision desc) known
 where count > 0 order by start, id limit $7
 """
@@ -63,8 +70,18 @@ from unnest($2::int[], $3::timestamptz[], $4::timestamptz[])
 where exists (
     select from blocks b
     where b.channel = c.channel and b.window_s = $1 and b.finish > c.start
-      and b.start < c.finish and b.start > c.start - interval '2 days' and {_HOLDS})
+      and b.start < c.finish and b.start > c.start - interval '2 days' and {_HOLDS.format(at="$5")})
 """  # noqa: S608 - only our own condition is put in
+
+# What is known of blocks that a revision emptied.
+_EMPTIED = """
+select c.n - 1 as place, b.revision, b.known_at
+from unnest($1::int[], $2::timestamptz[]) with ordinality c(channel, start, n)
+join lateral (
+    select revision, known_at from blocks
+    where channel = c.channel and window_s = $3 and start = c.start and known_at <= $4
+    order by revision desc limit 1) b on true
+"""
 
 # The period in force for a block that ends then, else the channel's first.
 PERIODS = """
@@ -84,12 +101,16 @@ async def averages(  # noqa: PLR0913, PLR0917 - what is asked, and when
     span: Span,
     part: Part,
     calendar: Calendar,
+    known: Known = EVERYTHING,
+    *,
+    basis: str = "",
 ) -> Page:
     """Return block means of ``window`` (microseconds) by start and channel; key: those two.
 
+    They are of what was measured, or of what is derived from it to ``basis``.
     Blocks without a valid reading have mean None and count 0. They are shown between a channel's
     first and last stored block, and after the last one as far as the channel is known to be
-    silent. Raises TooManySeries.
+    silent. ``known``: as they were known then; ``calendar.now`` is that time. Raises TooManySeries.
     """
     found = await conn.fetch(
         _CHANNELS,
@@ -97,13 +118,15 @@ async def averages(  # noqa: PLR0913, PLR0917 - what is asked, and when
         window // SECOND,
         None if window in _FOR_ALL_CHANNELS else window,
         MOST_SERIES + 1,
+        known.at,
+        basis,
     )
     if len(found) > MOST_SERIES:
         raise TooManySeries
-    known = {row["id"]: row for row in found if row["first"] is not None}
-    ends = {row["id"]: to_micros(row["last"]) for row in known.values()}
-    newest = await newest_readings(conn, list(known))
-    until = await silent_until(conn, ends.items(), newest, calendar.now)
+    begun = {row["id"]: row for row in found if row["first"] is not None}
+    ends = {row["id"]: to_micros(row["last"]) for row in begun.values()}
+    newest = await newest_readings(conn, list(begun), known)
+    until = await silent_until(conn, ends.items(), newest, calendar.now, known)
     zone_of = await zones(conn, calendar)
     series = series_of(
         [
@@ -114,30 +137,33 @@ async def averages(  # noqa: PLR0913, PLR0917 - what is asked, and when
                 to_micros(row["first"]),
                 max(high, ends[row["id"]]),
             )
-            for row, high in zip(known.values(), until, strict=True)
+            for row, high in zip(begun.values(), until, strict=True)
         ]
     )
-    stored = _stored(conn, window, list(known))
+    stored = _stored(conn, window, list(begun), known)
     blocks, following = await blocks_page(series, stored, span, part)
-    periods = await empty_periods(conn, blocks, {number: number for number in known})
+    periods = await empty_periods(conn, blocks, {number: number for number in begun})
+    emptied = await emptied_blocks(conn, blocks, _EMPTIED, window // SECOND, known.at)
     items = [
-        average_item(known[block.id], block, period)
-        for block, period in zip(blocks, periods, strict=True)
+        average_item(begun[block.id], block, period, again)
+        for block, period, again in zip(blocks, periods, emptied, strict=True)
     ]
     return Page(items, following)
 
 
-def _stored(conn: Connection, window: int, ids: list[int]) -> Stored:
+def _stored(conn: Connection, window: int, ids: list[int], known: Known) -> Stored:
     length = window // SECOND
 
     async def between(after: Key, last: Key, limit: int) -> Sequence[Record]:
-        rows: Sequence[Record] = await conn.fetch(_BETWEEN, length, ids, *after, *last, limit)
+        rows: Sequence[Record] = await conn.fetch(
+            _BETWEEN, length, ids, *after, *last, limit, known.at
+        )
         return rows
 
     async def overlapping(
         numbers: list[int], starts: list[datetime], ends: list[datetime]
     ) -> set[int]:
-        rows = await conn.fetch(_OVERLAPPING, length, numbers, starts, ends)
+        rows = await conn.fetch(_OVERLAPPING, length, numbers, starts, ends, known.at)
         return {row["place"] for row in rows}
 
     return Stored(between, overlapping)
@@ -159,16 +185,41 @@ async def empty_periods(
     return periods
 
 
-def average_item(channel: Record, block: Block, period: int) -> Item:
+async def emptied_blocks(
+    conn: Connection, blocks: list[Block], query: str, *more: object
+) -> list[Record | None]:
+    """Return of each empty block that once held readings its revision and since when it is known.
+
+    ``query`` takes numbers and starts of blocks and whatever ``more`` there is; None: never held.
+    """
+    empty = [place for place, block in enumerate(blocks) if block.stored is None]
+    found: list[Record | None] = [None] * len(blocks)
+    if empty:
+        numbers, starts = [blocks[n].id for n in empty], [blocks[n].start for n in empty]
+        for row in await conn.fetch(query, numbers, starts, *more):
+            found[empty[row["place"]]] = row
+    return found
+
+
+def average_item(channel: Record, block: Block, period: int, emptied: Record | None) -> Item:
     """Return a block as the API shows it."""
     return {
         "enterprise": channel["enterprise"],
         "source": channel["source"],
         "channel": channel["channel"],
+        "basis": channel["basis"] or None,
         "start": rfc3339(block.start),
         "end": rfc3339(block.end),
         **figures(block, period),
+        **revision(block.stored or emptied),
     }
+
+
+def revision(row: Record | None) -> Item:
+    """Return which revision a block is and since when it is known; None: it was never stored."""
+    if row is None:
+        return {"revision": 0, "known_at": None}
+    return {"revision": row["revision"], "known_at": rfc3339(row["known_at"])}
 
 
 def figures(block: Block, period: int) -> Item:

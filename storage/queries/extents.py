@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alerts.core.vocabulary import DAY, MINUTE
+from storage.queries.known import EVERYTHING
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from asyncpg import Connection
+
+    from storage.queries.known import Known
 
 MOST_SERIES = 20_000
 GRACE = MINUTE  # an empty block is shown no sooner than this after its end
@@ -49,36 +52,59 @@ where b.id > (select batch from progress where follower = 'newest') and t.channe
 group by t.channel
 """
 
+_NEWEST_KNOWN = """
+select channel, max(time) as newest from readings
+where time > $2 and time <= $3 and batch < $4 and channel = any($1::int[]) group by channel
+"""
 
-async def newest_readings(conn: Connection, channels: list[int]) -> dict[int, int]:
-    """Return the time of each channel's newest reading (microseconds), if it ever had one."""
+
+async def newest_readings(
+    conn: Connection, channels: list[int], known: Known = EVERYTHING
+) -> dict[int, int]:
+    """Return the time of each channel's newest reading (microseconds), if it ever had one.
+
+    Of what was known at a time: exact from ``GRACE`` before it on, else not before that reading.
+    """
     newest = {row["id"]: row["newest"] for row in await conn.fetch(_NEWEST, channels)}
     for row in await conn.fetch(_NEWEST_SINCE, channels):
         moment = to_micros(row["newest"])
         newest[row["channel"]] = max(newest.get(row["channel"], moment), moment)
-    return newest
+    if known is EVERYTHING:
+        return newest
+    quiet = to_micros(known.at) - GRACE
+    later = [channel for channel, time in newest.items() if time > quiet]
+    bounds = (from_micros(quiet), known.readings_until, known.batch)
+    rows = await conn.fetch(_NEWEST_KNOWN, later, *bounds)
+    return (
+        newest | dict.fromkeys(later, quiet) | {r["channel"]: to_micros(r["newest"]) for r in rows}
+    )
 
 
 _FIRST_BLOCKS = """
 select c.id, b.start, b.finish
 from unnest($1::int[]) c(id)
 join lateral (select start, finish from blocks e
-              where channel = c.id and window_s = 1200 and samples > 0
+              where channel = c.id and window_s = 1200 and samples > 0 and known_at <= $2
                 and not exists (select from blocks f
                                 where f.channel = e.channel and f.window_s = e.window_s
-                                  and f.start = e.start and f.revision > e.revision)
+                                  and f.start = e.start and f.revision > e.revision
+                                  and f.known_at <= $2)
               order by start limit 1) b on true
 """
 
 _EARLIER = """
 select c.id, (select min(r.time) from readings r
-              where r.channel = c.id and r.time >= c.since and r.time < c.before) as time
+              where r.channel = c.id and r.time >= c.since and r.time < c.before
+                and r.batch < $4) as time
 from unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) c(id, since, before)
 """
 
 
 async def first_readings(
-    conn: Connection, newest: Mapping[int, int], needed_from: Mapping[int, int]
+    conn: Connection,
+    newest: Mapping[int, int],
+    needed_from: Mapping[int, int],
+    known: Known = EVERYTHING,
 ) -> dict[int, int]:
     """Return where each channel of ``newest`` begins (microseconds): its first reading.
 
@@ -88,14 +114,14 @@ async def first_readings(
     """
     first = dict(newest)
     before = {channel: time + 1 for channel, time in newest.items()}
-    for row in await conn.fetch(_FIRST_BLOCKS, list(newest)):
+    for row in await conn.fetch(_FIRST_BLOCKS, list(newest), known.at):
         first[row["id"]] = to_micros(row["start"])
         before[row["id"]] = to_micros(row["finish"])
     search = [channel for channel, time in first.items() if time > needed_from.get(channel, time)]
     step = DAY
     while search:
         bounds = [(from_micros(before[one] - step), from_micros(before[one])) for one in search]
-        rows = await conn.fetch(_EARLIER, search, *zip(*bounds, strict=True))
+        rows = await conn.fetch(_EARLIER, search, *zip(*bounds, strict=True), known.batch)
         found = {row["id"]: to_micros(row["time"]) for row in rows if row["time"] is not None}
         first |= found
         before |= found
@@ -108,12 +134,15 @@ _VALID_SINCE = """
 select c.n, least(
     (select r.time from readings r
      where r.channel = c.channel and r.time >= c.since and r.status = 0 and r.flags & 1 = 0
-       and not exists (select from revisions v where v.channel = r.channel and v.time = r.time)
+       and r.time <= $3 and r.batch < $4
+       and not exists (select from revisions v where v.channel = r.channel and v.time = r.time
+                       and v.batch < $4)
      order by r.time limit 1),
     (select min(v.time) from revisions v
      where v.channel = c.channel and v.time >= c.since and v.status = 0 and v.flags & 1 = 0
+       and v.time <= $3 and v.batch < $4
        and not exists (select from revisions w where w.channel = v.channel and w.time = v.time
-                       and w.revision > v.revision))
+                       and w.revision > v.revision and w.batch < $4))
     ) as time
 from unnest($1::int[], $2::timestamptz[]) with ordinality c(channel, since, n)
 """
@@ -124,6 +153,7 @@ async def silent_until(
     since: Iterable[tuple[int, int]],
     newest: Mapping[int, int],
     now: datetime,
+    known: Known = EVERYTHING,
 ) -> list[int]:
     """Return until when each channel is known to have no valid reading, from a time on.
 
@@ -137,6 +167,8 @@ async def silent_until(
         _VALID_SINCE,
         [pairs[n][0] for n in active],
         [from_micros(pairs[n][1]) for n in active],
+        known.readings_until,
+        known.batch,
     )
     for row in rows:
         if row["time"] is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from alerts.core.vocabulary import Flag
 from storage.queries.course import course_flags_of
+from storage.queries.known import MOST_AHEAD, first_batch_later
 from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, Span, paged, rfc3339
 
 if TYPE_CHECKING:
@@ -69,23 +70,11 @@ where $5::int is not null
 order by s.time, s.channel, s.revision
 """
 
-# Batches are numbered in order of receipt, except that a retry gets a new number with the time of
-# the first receipt. So known is what is numbered below the first batch received later; the first
-# of 10,000, since a few of them may be retries.
-_FIRST_LATER = """
-select min(id) from (
-    select id from batches where received_at > $1 order by received_at limit 10000) later
-"""
-
-
 _EXTENT = "select min(time) as first, max(time) as last from readings"
 
 # A page is looked for one day after the other, then in longer steps: a single statement would
 # search every day's partition for the first row of a channel before it answers with any.
 _FIRST_STEP, _LONGEST_STEP = timedelta(days=1), timedelta(days=32)
-
-# Readings of a later time than this after their receipt are never stored (5 min is the rule).
-_MOST_AHEAD = timedelta(minutes=10)
 
 
 async def readings(  # noqa: PLR0913 - what may be asked
@@ -110,9 +99,9 @@ async def readings(  # noqa: PLR0913 - what may be asked
     end = min(span.end, extent["last"] + timedelta(microseconds=1))
     bound = _ALL_BATCHES
     if known_at is not None:
-        bound = await conn.fetchval(_FIRST_LATER, known_at) or _ALL_BATCHES
-        if known_at < end - _MOST_AHEAD:
-            end = known_at + _MOST_AHEAD
+        bound = await first_batch_later(conn, known_at)
+        if known_at < end - MOST_AHEAD:
+            end = known_at + MOST_AHEAD
     query = (_EVERY_REVISION if every_revision else _CURRENT) + _NAMED
     rows: list[Record] = []
     step = _FIRST_STEP

@@ -20,6 +20,7 @@ from storage.queries.extents import (
     first_readings,
     newest_readings,
 )
+from storage.queries.known import EVERYTHING
 from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, rfc3339
 from storage.times import from_micros, to_micros
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from asyncpg import Connection, Record
     from numpy.typing import NDArray
 
+    from storage.queries.known import Known
     from storage.queries.page import Span
 
 BEFORE_ALL: Key = (FIRST_INSTANT, -1)
@@ -37,8 +39,8 @@ _MOST_MINUTES = 400_000  # of readings that one answer may rest on
 _MOST_ADDITIONS = 600_000  # of slots that one answer may take; a thousand rows at once cost as one
 
 _CHANNELS = """
-select id, enterprise, source, channel from channels
-where $1::int[] is null or id = any($1) order by id limit $2
+select id, enterprise, source, channel, basis from channels
+where ($1::int[] is null or id = any($1)) and basis = '' order by id limit $2
 """
 
 _VALID = """
@@ -47,6 +49,16 @@ select channel, array_agg((extract(epoch from time) * 1000000)::bigint order by 
 from current_readings
 where time >= $2 and time < $3 and channel = any($1)
   and status = 0 and flags & 1 = 0 and value is not null
+group by channel
+"""
+_VALID_THEN = """
+select channel, array_agg((extract(epoch from time) * 1000000)::bigint order by time) as times,
+       array_agg(value order by time) as values
+from (
+    select distinct on (channel, time) channel, time, value, status, flags from all_readings
+    where time >= $2 and time < $3 and channel = any($1) and batch < $4
+    order by channel, time, revision desc) known
+where status = 0 and flags & 1 = 0 and value is not null
 group by channel
 """
 
@@ -85,27 +97,29 @@ async def rolling_averages(  # noqa: PLR0913, PLR0917 - what is asked, and when
     span: Span,
     part: Part,
     now: datetime,
+    known: Known = EVERYTHING,
 ) -> Page:
     """Return rolling means of ``window`` (microseconds) by start and channel; key: those two.
 
     A window ends at each full minute, or every 20 minutes where it is longer than an hour: from
     the first such instant after a channel's first reading, up to its newest reading or a minute
     before ``now``, whichever is later. ``span`` is about the windows' starts. A page may be shorter
-    than ``limit`` where windows are long. Raises TooManySeries.
+    than ``limit`` where windows are long. ``known``: of the readings known then; ``now`` is that
+    time. Raises TooManySeries.
     """
     found = await conn.fetch(_CHANNELS, channels, MOST_SERIES + 1)
     if len(found) > MOST_SERIES:
         raise TooManySeries
-    newest = await newest_readings(conn, [row["id"] for row in found])
+    newest = await newest_readings(conn, [row["id"] for row in found], known)
     low = to_micros(span.start)
-    first = await first_readings(conn, newest, dict.fromkeys(newest, low))
+    first = await first_readings(conn, newest, dict.fromkeys(newest, low), known)
     silence = to_micros(now) - GRACE
     until = {channel: max(newest[channel], silence) for channel in first}
     extents = [(channel, first[channel], until[channel]) for channel in sorted(first)]
     limit = min(part.limit, _most(window))
     keys = _keys(extents, window, span, Part(part.after, limit + 1))
     shown = keys[:limit]
-    items = await _items(conn, {row["id"]: row for row in found}, shown, window)
+    items = await _items(conn, {row["id"]: row for row in found}, shown, window, known)
     more = len(keys) > limit
     return Page(items, (from_micros(shown[-1][0]), shown[-1][1]) if more else None)
 
@@ -144,19 +158,23 @@ def _most(window: int) -> int:
 
 
 async def _items(
-    conn: Connection, rows: Mapping[int, Record], keys: list[tuple[int, int]], window: int
+    conn: Connection,
+    rows: Mapping[int, Record],
+    keys: list[tuple[int, int]],
+    window: int,
+    known: Known,
 ) -> list[Item]:
     if not keys:
         return []
     channels = sorted({channel for _, channel in keys})
     first, last = keys[0][0], keys[-1][0]
     periods = await conn.fetch(PERIODS, channels, [from_micros(last + window)] * len(channels))
-    readings = {
-        row["channel"]: row
-        for row in await conn.fetch(
-            _VALID, channels, from_micros(first), from_micros(last + window)
-        )
-    }
+    extent = (channels, from_micros(first), from_micros(last + window))
+    if known is EVERYTHING:
+        valid = await conn.fetch(_VALID, *extent)
+    else:
+        valid = await conn.fetch(_VALID_THEN, *extent, known.batch)
+    readings = {row["channel"]: row for row in valid}
     n = (last - first) // step_for(window) + 1
     figures: dict[int, tuple[list[float], list[int], int]] = {}
     for channel, row in zip(channels, periods, strict=True):
@@ -188,10 +206,13 @@ def _item(
         "enterprise": channel["enterprise"],
         "source": channel["source"],
         "channel": channel["channel"],
+        "basis": channel["basis"] or None,
         "start": rfc3339(from_micros(start)),
         "end": rfc3339(from_micros(start + window)),
         "mean": value if count else None,
         "count": count,
         "expected": expected,
         "coverage": count / expected,
+        "revision": None,
+        "known_at": None,
     }

@@ -35,12 +35,15 @@ async def test_a_block_shows_start_end_mean_count_expected_coverage(
             "enterprise": "gres1",
             "source": "stack-1",
             "channel": "so2",
+            "basis": None,
             "start": "2026-11-22T03:20:00Z",
             "end": "2026-11-22T03:40:00Z",
             "mean": 384.2,
             "count": 15,
             "expected": 20,
             "coverage": 0.75,
+            "revision": 0,
+            "known_at": "2026-11-22T03:41:00Z",
         }
     ]
     Average.model_validate(items[0])
@@ -198,12 +201,15 @@ async def test_rolling_means_are_computed_for_each_minute(
             "enterprise": "gres1",
             "source": "stack-1",
             "channel": "so2",
+            "basis": None,
             "start": f"2026-11-22T03:0{n}:00Z",
             "end": f"2026-11-22T03:2{n}:00Z",
             "mean": 9.5 + n,
             "count": 20,
             "expected": 20,
             "coverage": 1.0,
+            "revision": None,
+            "known_at": None,
         }
         for n in range(2)
     ]

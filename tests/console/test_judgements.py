@@ -45,6 +45,8 @@ async def test_a_judgement_shows_the_block_its_state_and_the_limit(
         "uom": "mg/m3",
         "permit": "KZ28VDD00145762",
         "limit_version": limit[1],
+        "revision": 0,
+        "known_at": "2026-11-22T03:41:00Z",
     }
     Judgement.model_validate(item)
 

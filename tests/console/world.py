@@ -215,9 +215,10 @@ class World:
         *,
         filled: int = 20,
         revision: int = 0,
+        known_at: datetime | None = None,
     ) -> None:
         await self.db.execute(
-            "insert into blocks values ($1, $2, $3, $4, now(), $5, $6, $7, $7, $8, $9)",
+            "insert into blocks values ($1, $2, $3, $4, $10, $5, $6, $7, $7, $8, $9)",
             start,
             start + length,
             mean,
@@ -227,6 +228,7 @@ class World:
             filled,
             length // MINUTE,
             revision,
+            known_at or start + length + MINUTE,
         )
 
     async def judgement(
@@ -235,7 +237,7 @@ class World:
         length = more.get("length", 20 * MINUTE)
         filled = more.get("filled", 20)
         await self.db.execute(
-            "insert into judgements values ($1, $2, $3, now(), $4, $5, $6, $7, $8, $9)",
+            "insert into judgements values ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9)",
             start,
             start + length,
             mean,
@@ -244,6 +246,7 @@ class World:
             length // MINUTE,
             state,
             more.get("revision", 0),
+            more.get("known_at", start + length + MINUTE),
         )
 
     async def alert(

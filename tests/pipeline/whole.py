@@ -50,6 +50,12 @@ WINDOWS = (20 * MINUTE, HOUR, DAY)
 _ARRIVAL = {"late", "revised", "gap_before"}  # flags that tell of it
 _NUMBERS = count(1)
 
+_DERIVED = """
+select c.channel, c.basis, b.window_s, b.start, b.finish, b.mean, b.count, b.samples, b.expected
+from current_blocks b join channels c on c.id = b.channel
+where c.basis <> '' and b.samples > 0
+"""
+
 Answers = dict[str, list["Item"]]
 
 
@@ -119,6 +125,8 @@ class Whole(Plant):
                 found[f"blocks of {name}"] = await _all(BLOCKS_BEGIN, of_blocks)
                 rolling = partial(rolling_averages, conn, None, window, span, now=now)
                 found[f"rolling means of {name}"] = await _all(ROLLING_BEGINS, rolling)
+            rows = await conn.fetch(_DERIVED)
+            found["blocks of derived channels"] = [dict(row) for row in rows]
         return found
 
     async def audit(self, since: int) -> list[str]:
@@ -156,6 +164,8 @@ def of_event_time(found: Answers) -> Answers:
         ],
     }
     settled["alerts"].sort(key=repr)  # those of one instant come by their id
+    for kind in (*(kind for kind in found if "block" in kind), "judgements"):
+        settled[kind] = [_without(item, "revision", "known_at") for item in found[kind]]
     return {**found, **settled}
 
 
