@@ -8,7 +8,7 @@ import numpy as np
 
 from alerts.core import budget
 from alerts.core.evidence import exceeds, rounded, threshold
-from alerts.core.periods import duration
+from alerts.core.periods import duration, rolling_step
 from alerts.core.pools import Pool, blocks, operating_days, rolling
 from alerts.core.rounding import round_significant
 from alerts.core.validity import enough, has_day_rule, months
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.core.evidence import Evidence
+    from alerts.core.periods import Duration
+    from alerts.core.rules import Rule
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -83,6 +85,14 @@ def pool_of(found: Evidence) -> Pool:
     return blocks(average, found.zone, short.start, short.finish)
 
 
+def step_of(rule: Rule) -> Duration:
+    """Return how far it is from one period of ``rule.average`` to the next."""
+    average = duration(rule.average)
+    if not rule.rolling and average.unit != "operating_day":
+        return average
+    return rolling_step(average) or duration(rule.short_term)
+
+
 def _mean(found: Evidence, pool: Pool, count: Numbers, values: Floats) -> Floats:
     counted = np.where(found.counts, values, 1.0 if found.rule.geometric else 0.0)
     if found.rule.geometric:
@@ -136,10 +146,10 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
 def _expected(found: Evidence, pool: Pool) -> Numbers:
     """Return how many parts each period should have.
 
-    Of a block only those that the limit is in force for; a rolling period is judged if the limit
-    is in force at its end, and what came before that is missing from it.
+    Of a block, and of operating days, only those that the limit is in force for; any other rolling
+    period is judged if the limit is in force at its end, and what came before is missing from it.
     """
-    if pool.back == 1:
+    if pool.back == 1 or pool.operates is not None:
         return pool.count(found.expected)
     return pool.count(found.operating) * pool.ends_with(found.in_force)
 

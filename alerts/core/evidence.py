@@ -72,7 +72,8 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
     """
     rows = int(np.searchsorted(short.finish, until, side="right"))
     limits = _limits(limit, short, rows)
-    forced = np.ones((1, 1), np.bool_) if in_force is None else first_rows(in_force, rows)
+    forced = np.ones((1, 1), np.bool_) if in_force is None else in_force
+    forced = first_rows(forced, short.rows, rows)
     short = short.first(rows)
     valid, operating = averages(rule, short)
     in_force = np.broadcast_to(forced, valid.shape)
@@ -121,7 +122,7 @@ def _limits(limit: Floats | float, short: ShortTerm, rows: int) -> Floats:
     if not fits(limits.shape, short.mean.shape):
         expected = f"one limit, {short.channels} or {short.mean.shape}"
         raise ValueError(f"expected {expected}, not {np.shape(limit)}")
-    return first_rows(limits, rows)
+    return first_rows(limits, short.rows, rows)
 
 
 def _validated(rule: Rule, mean: Floats, limit: Floats) -> Floats:

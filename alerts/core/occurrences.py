@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core import shares
-from alerts.core.averaging import means
+from alerts.core.averaging import means, step_of
 from alerts.core.evidence import exceeds, threshold
 from alerts.core.periods import duration, edges
 from alerts.core.pools import Pool, blocks, operating_days, rolling
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.core.evidence import Evidence
+    from alerts.core.periods import Duration
 
     Instants = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -34,12 +35,12 @@ _OUT_OF_CALIBRATION = 1.1  # of the valid calibration range: EN 14181:2014, 6.5
 class Occurrences:
     """Q parts of n channels, in order of time: which count, which exceed.
 
-    ``step``: the text of the duration from part to part. ``over`` (Q,): has ended. All others (Q,
+    ``step``: how far it is from part to part. ``over`` (Q,): has ended. All others (Q,
     n): ``expected`` (in operation, limit in force, over), ``counts`` (of these, assessable),
     ``exceeding`` (of these), ``substituted``: short-term averages that rest on a substitute.
     """
 
-    step: str
+    step: Duration
     start: Instants
     finish: Instants
     over: Flags
@@ -133,7 +134,7 @@ def _of_averages(found: Evidence, above: Flags, limit: Floats) -> Occurrences:
     # What a rolling period held before the limit was in force is missing from it.
     expected = found.operating if found.rule.rolling_per else found.expected
     return Occurrences(
-        step=found.rule.short_term,
+        step=duration(found.rule.short_term),
         start=short.start,
         finish=short.finish,
         over=short.finish <= found.until,
@@ -149,7 +150,7 @@ def _of_means(found: Evidence) -> Occurrences:
     verdicts = means(found)
     over = verdicts.over[:, None]
     return Occurrences(
-        step=found.rule.short_term if found.rule.rolling else found.rule.average,
+        step=step_of(found.rule),
         start=verdicts.start,
         finish=verdicts.finish,
         over=verdicts.over,
@@ -167,7 +168,7 @@ def _of_days(found: Evidence) -> Occurrences:
     over = days.pool.finish <= found.until
     expected = days.operating & (over[:, None] | days.invalid)
     return Occurrences(
-        step="1d",
+        step=duration("1d"),
         start=days.pool.start,
         finish=days.pool.finish,
         over=over,
@@ -203,8 +204,8 @@ def _to_come(found: Evidence, parts: Occurrences, pool: Pool) -> Numbers:
     if pool.back > 1 or not len(pool.start) or pool.finish[-1] <= found.until:
         return whole
     ended = parts.finish[parts.over]
-    since = max(int(pool.start[-1]), int(ended[-1]) if len(ended) else int(pool.start[-1]))
-    starts, _ = edges(duration(parts.step), found.zone, since, int(pool.finish[-1]))
+    since = max(pool.start[-1], ended[-1] if len(ended) else parts.start[0])
+    starts, _ = edges(parts.step, found.zone, int(since), int(pool.finish[-1]))
     whole[-1] = len(starts) * found.in_force[-1]
     return whole
 

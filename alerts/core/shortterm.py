@@ -76,9 +76,9 @@ class ShortTerm:
 
     def first(self, rows: int) -> Self:
         """Return the first ``rows`` windows, as views."""
-        return type(self)(
-            **{one.name: first_rows(getattr(self, one.name), rows) for one in fields(self)}
-        )
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        cut = {name: first_rows(part, self.rows, rows) for name, part in named.items()}
+        return type(self)(**cut)
 
 
 def fits(shape: tuple[int, ...], whole: tuple[int, int]) -> bool:
@@ -88,7 +88,6 @@ def fits(shape: tuple[int, ...], whole: tuple[int, int]) -> bool:
     )
 
 
-def first_rows(values: NDArray[Any], rows: int) -> NDArray[Any]:
-    """Return the first ``rows`` rows, as a view; a single row that stands for all stays."""
-    stands_for_all = values.ndim > 1 and values.shape[0] == 1
-    return values if stands_for_all else values[:rows]
+def first_rows(values: NDArray[Any], of: int, rows: int) -> NDArray[Any]:
+    """Return the first ``rows`` rows ``of`` so many, as a view; one that stands for all stays."""
+    return values[:rows] if len(values) == of else values
