@@ -79,6 +79,7 @@ def test_substitutes_are_told_apart() -> None:
 def test_part_of_an_hour_counts_as_that_part() -> None:
     found = added_up([60.0, 60.0], hours=[0.25, 1.0])
     assert found.total.item() == 0.075
+    assert added_up([60.0, NAN], hours=[0.25, 0.5]).completeness.item() == pytest.approx(1 / 3)
 
 
 def test_nothing_known_is_no_zero_and_no_operation_is() -> None:
@@ -97,10 +98,10 @@ def test_periods_without_a_row_are_there() -> None:
 
 
 def test_operating_hours_leave_out_the_slots_that_stood_still() -> None:
-    start = np.array([0, HOUR])
-    stopped = np.array([[0, 15], [60, 90]])
-    found = budget.operating_hours(start, start + HOUR, np.array([[60], [60]]), stopped)
-    assert found.tolist() == [[1.0, 0.75], [0.0, 0.0]]
+    start = np.array([0, HOUR, 2 * HOUR])
+    stopped = np.array([[0, 15], [60, 90], [30, 0]])
+    found = budget.operating_hours(start, start + HOUR, np.array([[60]] * 3), stopped)
+    assert found.tolist() == [[1.0, 0.75], [0.0, 0.0], [0.5, 1.0]]
 
 
 flows = st.lists(
@@ -174,6 +175,9 @@ def test_when_a_total_breaks_its_limit() -> None:
     assert half.tolist() == [NEVER] * 7  # 2,000 kg/h in 12 of 24 hours
     assert budget.total_breaks_at(one(76.1), one(100), one(2000), NOW, END, share=0.5) < END
     assert budget.total_breaks_at(one(100.1), one(100), one(NAN), NOW, END).tolist() == [NOW]
+    small = np.array([NAN, 0.0, 10.0, 20.0])  # 20 kg/h make 0.48 t a day
+    found = budget.total_breaks_at(np.full(4, 99.7), np.full(4, 100.0), small, NOW, END)
+    assert found.tolist() == [NEVER, NEVER, NEVER, pytest.approx(NOW + 15 * HOUR, abs=1)]
     assert budget.total_breaks_at(one(NAN), one(100), one(9e9), NOW, END).tolist() == [NEVER]
 
 
@@ -184,6 +188,8 @@ def test_when_a_mean_can_no_longer_be_kept() -> None:
     assert found.tolist() == [NOW + 8 * HOUR]
     found = budget.mean_breaks_at(one(600), one(12), one(12), one(700), one(800), NOW, end)
     assert found.tolist() == [NEVER]
+    found = budget.mean_breaks_at(one(1400), one(1), one(1), one(700), one(1), NOW, end)
+    assert found.tolist() == [NOW]
     found = budget.mean_breaks_at(one(NAN), one(0), one(24), one(700), one(1400), NOW, END)
     assert found.tolist() == [NOW + 12 * HOUR]
     found = budget.mean_breaks_at(one(1500), one(12), one(12), one(700), one(NAN), NOW, end)
