@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 OPERATING_DAYS_WITHIN = 800 * DAY  # how far back the last operating days are looked for
 LONGEST_RUN = 31 * DAY  # how far back an uninterrupted occurrence is followed
-FAR = 2**62
+FAR = 253_370_764_800_000_000  # the year 9999: later than all that is stored
 
 CHANGED = np.dtype([("limit", "i4"), ("first", "i8"), ("last", "i8")])
 """Of each condition from when to when something changed: periods that hold any of it depend."""
@@ -59,12 +59,14 @@ def changes_of(
     spans: Mapping[int, Span],
     judged: Mapping[int, int],
     begun: Mapping[int, int],
+    until: int,
 ) -> Rows:
     """Return what changed for each condition, ``CHANGED``; nothing for channels without data.
 
     ``spans``: the first and last changed block by channel. ``judged``: the end of the newest
     period of a condition that is over; what follows it was never judged. ``begun``: where the
-    channel's data begin, before which there is nothing to judge.
+    channel's data begin, before which there is nothing to judge. Operating days depend on all that
+    comes before them, ``until`` is as far as any is judged.
     """
     found = []
     for one in conditions:
@@ -72,7 +74,7 @@ def changes_of(
             continue
         (first, last), since = spans[one.channel], begun[one.channel]
         if any(_operating_days(version.rule) for version in one.versions):
-            last = FAR
+            last = max(last, until)
         first = max(min(first, judged.get(one.limit, since)), since)
         found.append((one.limit, first, max(first, last)))
     return np.array(found, CHANGED)
@@ -116,7 +118,7 @@ def _reach_of(  # noqa: PLR0913 - a period and how it goes on, an interval and h
     period: Duration, zone: str, first: int, last: int, *, rolls: bool, forward: bool = True
 ) -> tuple[int, int]:
     if period.unit == "operating_day":
-        return first - OPERATING_DAYS_WITHIN, 2**62
+        return first - OPERATING_DAYS_WITHIN, FAR
     if not rolls:
         starts, finishes = edges(period, zone, first, last + 1)
         return int(starts[0]), int(finishes[-1])

@@ -45,6 +45,7 @@ _log = structlog.get_logger(__name__)
 
 EVERY = 5.0  # seconds
 SETTLED = 2 * MINUTE  # after the end of a block nothing of it is waited for
+QUIET_EVERY = 10 * MINUTE
 DUE_AT_ONCE = 20_000
 CHANNELS_AT_ONCE = 200
 CELLS = 1_000_000  # short-term averages in memory at once: about 60 bytes each
@@ -61,6 +62,7 @@ class Follower:
     until: Callable[[], int]
     _watched: due.Watched = due.NOTHING
     _failed: set[int] = field(default_factory=set)
+    _quiet_at: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -118,6 +120,9 @@ class Follower:
         """Note what the clock ended and what a registry changed since it was last looked at."""
         async with self.pool.acquire() as conn, conn.transaction():
             await due.note_ended(conn, until)
+            if until - self._quiet_at >= QUIET_EVERY:
+                await due.note_quiet(conn, until)
+                self._quiet_at = until
             version, known = (
                 await due.newest_registry(conn),
                 await read_progress(conn, "compliance"),
@@ -163,12 +168,12 @@ class Follower:
             part = {channel: spans[channel] for channel in order[at : at + most]}
             try:
                 await self._judge(part, until)
-            except (ValueError, ArithmeticError, LookupError, TypeError):
+            except (ValueError, ArithmeticError, LookupError, TypeError) as error:
                 if len(part) > 1:
                     await self._in_parts(part, 1, until)
                     continue
                 self._failed |= set(part)
-                _log.exception("not judged", channels=list(part), work="compliance")
+                _log.error("not judged", channels=list(part), error=repr(error))
 
     async def _judge(self, spans: dict[int, Span], until: int) -> None:
         """Judge some channels, fewer at a time where their periods are long."""

@@ -104,7 +104,7 @@ async def chunk_of(
     parts = await compliance.read_parts(conn, channels)
     begun = await _begun(conn, conditions, parts)
     judged = await judged_until(conn, [one.limit for one in conditions])
-    changes = changes_of(conditions, spans, judged, begun)
+    changes = changes_of(conditions, spans, judged, begun, until)
     wanted = scopes(conditions, changes)
     needed: dict[str, Span] = {}
     for scope in wanted:

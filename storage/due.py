@@ -67,11 +67,11 @@ _DUE = "select id, channel, first, last from compliance_due where id > $1 order 
 # applies, or its predecessor does no longer; all of an enterprise whose entry changed (its zone).
 _BY_REGISTRY = """
 insert into compliance_due (channel, first, last)
-select l.channel, min(greatest(v.effective, v.valid_from)), max($2)
+select l.channel, min(greatest(v.effective, v.valid_from)), $2::timestamptz
 from limit_versions v join limits l on l.id = v."limit"
 where v.version > $1 and exists (
     select from limit_versions r where r."limit" = l.id and r.rule ? 'statistic')
-group by l.channel having min(greatest(v.effective, v.valid_from)) <= $2
+group by l.channel having min(greatest(v.effective, v.valid_from)) <= $2::timestamptz
 union all
 select distinct l.channel, '2000-01-01Z'::timestamptz, $2::timestamptz
 from entity_versions e join channels c on c.enterprise = e.path
@@ -90,6 +90,22 @@ select l.channel, min(r.finish) - interval '1 microsecond', $1
 from compliance_running r join limits l on l.id = r."limit"
 where r.finish <= $1 and not exists (
     select from compliance_due d where d.channel = l.channel and d.last >= $1)
+group by l.channel
+"""
+
+# Conditions in force that were judged once and have no running period: nothing came since one
+# ended, or the plant stands still.
+_QUIET = """
+insert into compliance_due (channel, first, last)
+select l.channel, $1::timestamptz - interval '1 microsecond', $1
+from limits l
+join lateral (
+    select rule, ended, valid_until from limit_versions
+    where "limit" = l.id and greatest(effective, valid_from) < $1
+    order by version desc limit 1) v on not v.ended and v.valid_until > $1
+where v.rule ? 'statistic' and v.rule ->> 'average' <> v.rule ->> 'short_term'
+  and not exists (select from compliance_running r where r."limit" = l.id)
+  and exists (select from compliance j where j."limit" = l.id)
 group by l.channel
 """
 
@@ -161,6 +177,11 @@ async def note_registry(conn: Connection, version: int, until: int) -> None:
 async def note_ended(conn: Connection, until: int) -> None:
     """Note the running periods that end by ``until``."""
     await conn.execute(_ENDED, from_micros(until))
+
+
+async def note_quiet(conn: Connection, until: int) -> None:
+    """Note the conditions that have no running period though they should."""
+    await conn.execute(_QUIET, from_micros(until))
 
 
 async def newest_registry(conn: Connection) -> int:

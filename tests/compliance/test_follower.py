@@ -1,0 +1,351 @@
+"""Stored blocks become verdicts, on a real database: which, when, and what stays readable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from alerts.core.vocabulary import HOUR
+from storage.times import from_micros
+from tests.compliance.plant import DAY_MEAN, HOURS_A_YEAR, MONTH_MEAN, at, days
+
+if TYPE_CHECKING:
+    from tests.compliance.plant import Plant
+
+NAN = float("nan")
+QUIET = replace(DAY_MEAN, condition="hour", average="1h")
+
+
+async def test_days_are_judged_at_midnight_of_the_zone(plant: Plant) -> None:
+    channel = await plant.channel()
+    limit = await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 24 + [110.0] * 24 + [50.0] * 6)
+    await plant.work("2026-02-03T01:00")
+    assert days(await plant.judged()) == [
+        ("01-31 19", 90.0, "compliant"),
+        ("02-01 19", 110.0, "exceeded"),
+    ]
+    running = await plant.running(limit)
+    assert (running["value"], running["valid"], running["name"]) == (50.0, 6, "compliant")
+    assert running["finish"] == datetime(2026, 2, 3, 19, tzinfo=UTC)
+
+
+async def test_the_clock_ends_a_period_though_nothing_comes(plant: Plant) -> None:
+    channel = await plant.channel()
+    await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 20)
+    await plant.work("2026-02-01T15:00")
+    assert await plant.judged() == []
+    await plant.work("2026-02-03T20:00")
+    assert days(await plant.judged()) == [
+        ("01-31 19", 90.0, "compliant"),
+        ("02-01 19", None, "not_assessable"),
+        ("02-02 19", None, "not_assessable"),
+    ]
+
+
+async def test_silence_from_the_first_hour_of_a_period_on(plant: Plant) -> None:
+    channel = await plant.channel()
+    limit = await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 24)
+    await plant.work("2026-02-01T19:00")
+    assert await plant.running(limit) is None
+    await plant.work("2026-02-02T01:00")
+    assert (await plant.running(limit))["name"] == "not_assessable"
+
+
+async def test_a_late_block_changes_what_depends_on_it_and_nothing_else(plant: Plant) -> None:
+    channel, other = await plant.channel(), await plant.channel("nox")
+    day = await plant.limit(channel, DAY_MEAN)
+    month = await plant.limit(channel, MONTH_MEAN)
+    hours = await plant.limit(channel, HOURS_A_YEAR)
+    neighbour = await plant.limit(other, DAY_MEAN)
+    for each in (channel, other):
+        await plant.blocks(each, "2025-12-31T19:00", [90.0] * 24 * 90)
+    await plant.work("2026-03-31T19:00")
+    before = await plant.pool.fetch("select * from compliance order by 1, 7, 9")
+    known = datetime.now(UTC)
+    await plant.blocks(channel, "2026-02-10T00:00", [5000.0])
+    await plant.work()
+    news = await plant.pool.fetch(
+        'select "limit", start, finish, revision, value, known_at from compliance'
+        " where known_at > $1 order by 1",
+        known,
+    )
+    assert [(row["limit"], f"{row['start']:%m-%d %H}", row["revision"]) for row in news] == [
+        (day, "02-09 19", 1),
+        (month, "01-31 19", 1),
+    ]
+    assert news[0]["value"] == pytest.approx((23 * 90 + 5000) / 24, rel=1e-8)
+    stayed = await plant.pool.fetch(
+        "select * from compliance where known_at <= $1 order by 1, 7, 9", known
+    )
+    assert stayed == before
+    assert neighbour not in [row["limit"] for row in news]
+    running = await plant.running(hours)
+    assert (running["exceeding"], running["allowed"]) == (1, 438)
+
+
+async def test_a_block_that_says_the_same_again_changes_nothing(plant: Plant) -> None:
+    channel = await plant.channel()
+    await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 48)
+    await plant.work("2026-02-03T01:00")
+    first = await plant.pool.fetch("select * from compliance")
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 48)
+    await plant.work()
+    assert await plant.pool.fetch("select * from compliance") == first
+    assert await plant.pool.fetchval("select count(*) from compliance_due") == 0
+
+
+async def test_a_gap_is_judged_when_the_channel_is_back(plant: Plant) -> None:
+    channel = await plant.channel()
+    await plant.limit(channel, QUIET)
+    await plant.blocks(channel, "2026-02-01T00:00", [90.0] * 2)
+    await plant.work("2026-02-01T02:00")
+    await plant.blocks(channel, "2026-02-01T04:00", [90.0])
+    await plant.work("2026-02-01T05:00")
+    assert [state for _, _, state in days(await plant.judged())] == [
+        "compliant", "compliant", "not_assessable", "not_assessable", "compliant",
+    ]  # fmt: skip
+
+
+async def test_nothing_is_lost_when_the_server_is_killed(plant: Plant) -> None:
+    channel = await plant.channel()
+    await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 24)
+    await plant.work("2026-02-01T20:00")
+    await plant.blocks(channel, "2026-02-01T19:00", [110.0] * 24)
+    await plant.blocks(channel, "2026-02-01T00:00", [5000.0])
+    plant.restart()
+    await plant.work("2026-02-03T01:00")
+    assert [(value, state) for _, value, state in days(await plant.judged())] == [
+        (pytest.approx((23 * 90 + 5000) / 24, rel=1e-8), "exceeded"),
+        (110.0, "exceeded"),
+    ]
+
+
+async def test_a_limit_applied_today_judges_the_history_that_is_stored(plant: Plant) -> None:
+    channel = await plant.channel()
+    other = await plant.limit(channel, replace(DAY_MEAN, condition="other", limit=1e6))
+    await plant.blocks(channel, "2026-01-31T19:00", [110.0] * 48)
+    await plant.work("2026-02-03T01:00")
+    assert {row[0] for row in await plant.judged()} == {other}
+    limit = await plant.limit(channel, DAY_MEAN, since=datetime(2026, 1, 1, tzinfo=UTC))
+    await plant.work()
+    assert [row[3] for row in await plant.judged(limit)] == ["exceeded", "exceeded"]
+
+
+async def test_a_permit_that_changes_at_midnight(plant: Plant) -> None:
+    channel = await plant.channel()
+    midnight = from_micros(at("2026-02-01T19:00"))
+    old = await plant.limit(channel, DAY_MEAN, until=midnight)
+    new = await plant.limit(channel, replace(DAY_MEAN, limit=80.0), permit="KZ2", since=midnight)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 48)
+    await plant.work("2026-02-02T19:00")
+    assert [(row[0], row[3]) for row in await plant.judged()] == [
+        (old, "compliant"),
+        (new, "exceeded"),
+    ]
+    assert await plant.running(old) is None
+
+
+async def test_a_limit_that_is_tightened_judges_the_days_that_end_later(plant: Plant) -> None:
+    channel = await plant.channel()
+    limit = await plant.limit(channel, DAY_MEAN)
+    hours = await plant.limit(channel, HOURS_A_YEAR)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 48)
+    await plant.work("2026-02-02T19:00")
+    midnight = from_micros(at("2026-02-01T19:00"))
+    for number, rule in ((limit, DAY_MEAN), (hours, HOURS_A_YEAR)):
+        tight = replace(rule, limit=40.0)
+        await plant.limit(channel, tight, number=number, effective=midnight)
+    await plant.work()
+    assert [row[3] for row in await plant.judged(limit)] == ["compliant", "exceeded"]
+    running = await plant.running(hours)
+    assert (running["exceeding"], running["valid"]) == (24, 48)
+
+
+async def test_two_permits_that_overlap_are_both_judged(plant: Plant) -> None:
+    channel = await plant.channel()
+    strict = await plant.limit(channel, replace(DAY_MEAN, limit=80.0))
+    mild = await plant.limit(channel, DAY_MEAN, permit="KZ2")
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 24)
+    await plant.work("2026-02-01T19:00")
+    assert [(row[0], row[3]) for row in await plant.judged()] == [
+        (strict, "exceeded"),
+        (mild, "compliant"),
+    ]
+
+
+async def test_without_a_permit_nothing_is_judged(plant: Plant) -> None:
+    channel = await plant.channel()
+    await plant.limit(
+        channel,
+        DAY_MEAN,
+        since=datetime(2026, 2, 1, 19, tzinfo=UTC),
+        until=datetime(2026, 2, 2, 19, tzinfo=UTC),
+    )
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 96)
+    await plant.work("2026-02-05T19:00")
+    assert days(await plant.judged()) == [("02-01 19", 90.0, "compliant")]
+    assert await plant.pool.fetchval("select count(*) from compliance_running") == 0
+
+
+async def test_what_a_registry_leaves_no_room_for_is_withdrawn(plant: Plant) -> None:
+    channel = await plant.channel()
+    limit = await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 48)
+    await plant.work("2026-02-02T19:00")
+    await plant.limit(
+        channel,
+        DAY_MEAN,
+        number=limit,
+        effective=datetime(2026, 2, 1, 19, tzinfo=UTC),
+        ended=True,
+    )
+    await plant.work()
+    assert days(await plant.judged()) == [("01-31 19", 90.0, "compliant")]
+    everything = await plant.pool.fetch("select state, revision from compliance order by finish")
+    assert [tuple(row) for row in everything if row["revision"]] == [(3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "starts"),
+    [
+        ("+05:00", ["12-31 19", "01-31 19", "02-29 19"]),
+        # The clocks of Almaty went back an hour on 2024-03-01: its February had an hour more.
+        ("Asia/Almaty", ["12-31 18", "01-31 18", "02-29 19"]),
+    ],
+)
+async def test_months_and_the_leap_day_by_the_zone(
+    plant: Plant, zone: str, starts: list[str]
+) -> None:
+    await plant.enterprise(zone)
+    channel = await plant.channel()
+    month = await plant.limit(channel, MONTH_MEAN)
+    day = await plant.limit(channel, DAY_MEAN)
+    hours = int((at("2024-03-31T19:00") - at("2023-12-31T18:00")) / HOUR)
+    await plant.blocks(channel, "2023-12-31T18:00", np.full(hours, 90.0))
+    await plant.work("2024-03-31T19:00")
+    judged = days(await plant.judged(month))
+    assert [start for start, _, _ in judged][-3:] == starts
+    lengths = await plant.pool.fetch(
+        'select finish - start as length, expected from current_compliance where "limit" = $1'
+        " and over and extract(epoch from finish - start) <> 86400",
+        day,
+    )
+    found = [(row["length"].total_seconds() / 3600, row["expected"]) for row in lengths]
+    assert found == ([(25.0, 25)] if zone == "Asia/Almaty" else [])
+
+
+async def test_a_year_ends_at_midnight_of_the_zone_and_says_how_many_are_left(
+    plant: Plant,
+) -> None:
+    channel = await plant.channel()
+    limit = await plant.limit(channel, HOURS_A_YEAR)
+    values = np.full(8760 + 10, 90.0)
+    values[:438] = values[8760:8763] = 201.0  # at most 200; the second year has 3 already
+    await plant.blocks(channel, "2024-12-31T19:00", values)
+    await plant.work("2026-01-01T05:00")
+    [(_, start, value, state)] = await plant.judged(limit)
+    assert (f"{start:%m-%d %H}", value, state) == ("12-31 19", 0.95, "compliant")
+    row = await plant.running(limit)
+    assert (row["exceeding"], row["allowed"], row["name"]) == (3, 438, "compliant")
+    await plant.blocks(channel, "2025-06-01T00:00", [300.0])
+    await plant.work()
+    [(_, _, _, state)] = await plant.judged(limit)
+    assert state == "exceeded"
+
+
+async def test_a_standstill_is_neither_valid_nor_missing(plant: Plant) -> None:
+    channel = await plant.channel()
+    idle = await plant.channel(
+        basis="idle", recipe={"kind": "select", "statuses": ["start_up", "shut_down", "stopped"]}
+    )
+    await plant.limit(channel, replace(DAY_MEAN, invalid_parts_a_day=3))
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 20 + [NAN] * 4 + [90.0] * 20)
+    await plant.blocks(idle, "2026-02-01T15:00", [0.0] * 4, total=0.0)
+    await plant.work("2026-02-02T19:00")
+    rows = await plant.pool.fetch(
+        "select judgement_name(state) as state, valid, expected from current_compliance"
+        " where over order by start"
+    )
+    assert [tuple(row) for row in rows] == [("compliant", 20, 20), ("not_assessable", 20, 24)]
+
+
+async def test_values_made_of_averages_count_what_was_measured(plant: Plant) -> None:
+    measured = await plant.channel()
+    recipe = {"kind": "chain", "step_us": HOUR, "main": {"channel": "so2", "basis": ""}}
+    value = await plant.channel(basis="at 6 % O2", recipe=recipe)
+    await plant.limit(value, DAY_MEAN)
+    await plant.blocks(value, "2026-01-31T19:00", [90.0] * 24, count=1, expected=1)
+    await plant.blocks(measured, "2026-01-31T19:00", [60.0] * 24, count=[60] * 12 + [20] * 12)
+    await plant.work("2026-02-01T19:00")
+    [(_, _, state)] = days(await plant.judged())
+    row = await plant.pool.fetchrow("select valid, expected from current_compliance where over")
+    assert (tuple(row), state) == ((12, 24), "not_assessable")
+
+
+async def test_alternatives_one_that_complies_is_enough(plant: Plant) -> None:
+    channel = await plant.channel()
+    strict = await plant.limit(
+        channel, replace(DAY_MEAN, condition="a", group="either", limit=80.0)
+    )
+    mild = await plant.limit(channel, replace(DAY_MEAN, condition="b", group="either"))
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 24 + [110.0] * 24)
+    await plant.work("2026-02-02T19:00")
+    rows = await plant.pool.fetch(
+        'select "limit", judgement_name(state) as state, judgement_name(alone) as alone'
+        ' from current_compliance where over order by start, "limit"'
+    )
+    assert [tuple(row) for row in rows] == [
+        (strict, "compliant", "exceeded"),
+        (mild, "compliant", "compliant"),
+        (strict, "exceeded", "exceeded"),
+        (mild, "exceeded", "exceeded"),
+    ]
+
+
+async def test_quadrants_are_counted_from_quarter_hours(plant: Plant) -> None:
+    channel = await plant.channel()
+    await plant.limit(channel, replace(QUIET, quadrants=True, coverage="1/60"))
+    await plant.blocks(channel, "2026-02-01T00:00", [90.0] * 2, count=4)
+    quarters = [90.0] * 4 + [90.0, 90.0, 90.0, NAN]
+    await plant.blocks(
+        channel, "2026-02-01T00:00", quarters, window=HOUR // 4, count=1, expected=15
+    )
+    await plant.work("2026-02-01T02:00")
+    assert [state for _, _, state in days(await plant.judged())] == ["compliant", "not_assessable"]
+
+
+async def test_a_rule_that_contradicts_itself_harms_no_other(plant: Plant) -> None:
+    channel, other = await plant.channel(), await plant.channel("nox")
+    bad = await plant.limit(channel, replace(DAY_MEAN, statistic="share", share=None, per="1year"))
+    good = await plant.limit(other, DAY_MEAN)
+    for each in (channel, other):
+        await plant.blocks(each, "2026-01-31T19:00", [90.0] * 24)
+    await plant.work("2026-02-01T19:00")
+    assert [row[0] for row in await plant.judged()] == [good]
+    assert await plant.pool.fetchval("select count(*) from compliance_due") > 0
+    await plant.limit(channel, DAY_MEAN, number=bad)
+    await plant.work()
+    assert {row[0] for row in await plant.judged()} == {good, bad}
+
+
+async def test_a_rolling_mean_of_thirty_operating_days(plant: Plant) -> None:
+    channel = await plant.channel()
+    rule = replace(DAY_MEAN, average="30operating_days", rolling=True)
+    limit = await plant.limit(channel, rule)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 24 * 31)
+    await plant.work("2026-03-03T19:00")
+    judged = days(await plant.judged(limit))
+    assert [row[1:] for row in judged[-2:]] == [(90.0, "compliant"), (90.0, "compliant")]
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0 + 24 * 30 * 15] * 1)
+    await plant.work()
+    again = days(await plant.judged(limit))
+    assert [row[1:] for row in again[-2:]] == [(105.0, "exceeded"), (90.0, "compliant")]
