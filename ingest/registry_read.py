@@ -18,6 +18,7 @@ from ingest.registry_loose import loose_document
 from ingest.registry_model import DOCUMENT, Document
 from ingest.registry_values import parse_effective
 from ingest.registry_words import explain
+from ingest.rules_checks import check_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,6 +105,8 @@ def _parse(source: str, read: list[tuple[SourceText | None, list[Fault]]]) -> Re
         if not findings and all(document.enterprises is None for document in documents):
             findings.append(Finding(0, (), "enterprises is missing"))
         findings += check_documents(documents)
+        if not findings and not notation:  # what is broken cannot be expanded
+            findings += check_rules(documents)
     names = [text.name for text in texts]
     faults = place_findings(findings, names, [text.locate for text in texts])
     known = {(fault.file, fault.line, fault.column) for fault in notation}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ingest.registry_values import (
@@ -14,6 +15,9 @@ from ingest.registry_values import (
     parse_day,
     parse_zone,
 )
+from ingest.rules_recipe import nox_recipe
+from ingest.rules_rows import RuledLimits
+from ingest.rules_stack import stack_of
 from storage.registry_rows import (
     ChannelRow,
     EntityRow,
@@ -44,12 +48,13 @@ class _Again(Generic[_T]):
 
 def registry_rows(document: RegistryDocument, default_zone: str) -> RegistryRows:
     """Return the document's rows; days are those of ``default_zone`` where none is named."""
+    ruled = RuledLimits(document.documents, default_zone)
     return RegistryRows(
-        entities=_Again(lambda: _entities(document)),
-        channels=_Again(lambda: _channels(document)),
+        entities=_Again(lambda: chain(_entities(document), ruled.rule_sets())),
+        channels=_Again(lambda: chain(_channels(document, default_zone), ruled.channels())),
         units=_Again(lambda: _units(document)),
         keys=_Again(lambda: _keys(document)),
-        limits=_Again(lambda: _limits(document, default_zone)),
+        limits=_Again(lambda: chain(_limits(document, default_zone), ruled.limits())),
     )
 
 
@@ -76,11 +81,15 @@ def _entities(document: RegistryDocument) -> Iterator[EntityRow]:
             yield EntityRow("recipient", recipient.id, _definition(recipient))
 
 
-def _channels(document: RegistryDocument) -> Iterator[ChannelRow]:
+def _channels(document: RegistryDocument, default_zone: str) -> Iterator[ChannelRow]:
     for enterprise in _enterprises(document):
         for source in enterprise.sources:
             for channel in source.channels:
-                yield _channel(enterprise.id, source.id, channel)
+                row = _channel(enterprise.id, source.id, channel)
+                if channel.nox_of is not None:
+                    zone = parse_zone(enterprise.reporting_zone or default_zone)
+                    row = row._replace(recipe=nox_recipe(stack_of(source, zone), channel))
+                yield row
 
 
 def _channel(enterprise: str, source: str, channel: Channel) -> ChannelRow:
@@ -122,6 +131,8 @@ def _limits(document: RegistryDocument, default_zone: str) -> Iterator[LimitRow]
         begin = midnight(parse_day(permit.valid.from_), zone)
         end = midnight_after(parse_day(permit.valid.until), zone)
         for limit in permit.limits:
+            if limit.rules is not None or limit.average is None:
+                continue  # expanded by its rule set
             yield LimitRow(
                 permit.number,
                 permit.enterprise,

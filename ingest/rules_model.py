@@ -43,7 +43,7 @@ StatusCode = Literal[
     "calibration", "maintenance", "malfunction", "out_of_range", "start_up", "shut_down", "stopped",
     "substituted",
 ]  # fmt: skip
-IdleCode = Literal["start_up", "shut_down", "stopped", "maintenance"]
+IdleCode = Literal["start_up", "shut_down", "stopped"]
 
 
 @dataclass(config=STRICT, slots=True)
@@ -181,10 +181,10 @@ class RuleVersion:
 
     ``short_term``: the averages that longer ones are made of, "limit" for the limit's own average.
     ``normalise``: "each" value before it is averaged, or the "short_term" average. ``counts``: the
-    statuses whose values enter averages beside ``valid`` ones; ``leaves_out``: those that are no normal operation, which
-    an average need not cover. ``decimals``: averages are rounded to so many before they are
-    compared. ``label`` tells by which end of it a period is named. ``unverified`` names settings
-    that are from memory.
+    statuses whose values enter averages beside ``valid`` ones; ``leaves_out``: those that are no
+    normal operation, which an average need not cover. ``decimals``: averages are rounded to so many
+    before they are compared. ``label`` tells by which end a period is named. ``unverified`` names
+    settings that are from memory.
     """
 
     from_: Annotated[Day, Field(alias="from")]

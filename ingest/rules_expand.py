@@ -1,0 +1,321 @@
+"""A limit that names a rule set, as the rows that it is judged by.
+
+Each version of the rule set that is in force while the permit is, and each of its conditions, gives
+a row in ``limits``; what they judge may be derived channels, with rows of their own. Rows named
+"record" only have block means kept that the conditions are judged from.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from alerts.core.rounding import exact_fraction, thresholds
+from alerts.core.rules import Rule
+from ingest.registry_values import microseconds, midnight, midnight_after, parse_day
+from ingest.rules_chain import chain_of
+from ingest.rules_recipe import judged
+from ingest.rules_stack import RuleProblem, Stack
+from ingest.rules_units import AMOUNT
+from ingest.rules_values import LIMIT_AVERAGE, is_fixed, nominal, window_text
+from storage.registry_rows import ChannelRow, LimitRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from ingest.registry_model import Channel, Limit, Permit
+    from ingest.rules_model import Condition, RuleVersion
+    from ingest.rules_recipe import Judged
+    from ingest.rules_resolve import RuleSets
+
+RECORD = "record"
+_QUARTER_HOUR = "15min"
+# Whatever limits of a permit want a record: it is one row, which does not depend on their order.
+_OF_RECORDS: dict[str, Any] = {
+    "uom": "-",  # nothing is compared
+    "coverage": "2/3",
+    "warn_at": "0.8",
+    "clear_at": "0.95",
+    "open_after_us": 0,
+    "clear_after_us": 0,
+    "condition": RECORD,
+    "rule": json.dumps({"record": True}),
+}
+_LEAST = Fraction(1, 10**8)  # of a factor: less than nine significant digits tell
+
+
+@dataclass(slots=True)
+class Expansion:
+    """The rows of limits; of one limit they may repeat those of another."""
+
+    channels: list[ChannelRow] = field(default_factory=list)
+    limits: list[LimitRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One limit under one version of its rule set, in force from ``begin`` to before ``end``."""
+
+    permit: Permit
+    limit: Limit
+    channel: Channel
+    version: RuleVersion
+    coverage: str
+    begin: datetime
+    end: datetime
+
+
+def expand_limit(permit: Permit, limit: Limit, stack: Stack, sets: RuleSets) -> Expansion:
+    """Return the rows of a limit that names a rule set.
+
+    Raises RuleProblem with the place within the limit's entry, where it cannot be judged.
+    """
+    versions = sets.versions(limit.rules or "", limit.override)
+    channel = stack.channels[limit.channel]
+    expansion = Expansion()
+    begin = midnight(parse_day(permit.valid.from_), stack.zone)
+    end = midnight_after(parse_day(permit.valid.until), stack.zone)
+    starts = [midnight(parse_day(one.from_), stack.zone) for one in versions]
+    for version, since, until in zip(versions, starts, [*starts[1:], end], strict=True):
+        span = max(begin, since), min(end, until)
+        if span[0] < span[1]:
+            coverage = limit.coverage or version.validity.coverage
+            _expand(_Case(permit, limit, channel, version, coverage, *span), stack, expansion)
+    if not expansion.limits:
+        raise RuleProblem(
+            f"{limit.rules} applies from {versions[0].from_} on, after the permit has ended",
+            "rules",
+        )
+    return expansion
+
+
+def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
+    records: dict[tuple[str, str, str], LimitRow] = {}
+    for condition, average in _conditions(case):
+        short_term = _short_term(case, condition, average)
+        chain = chain_of(case.limit, case.limit.rules or "", case.version, stack, case.channel)
+        found = judged(
+            chain,
+            case.permit.enterprise,
+            short_term=short_term,
+            coverage=case.coverage,
+            by_idleness=bool(_leaves_out(case, condition)),
+        )
+        into.channels += found.rows
+        into.limits.append(_row(case, condition, average, short_term, found))
+        for row in _records(case, short_term, found):
+            records.setdefault((row.channel, row.basis, row.average), row)
+    into.limits += records.values()
+
+
+def _conditions(case: _Case) -> Iterator[tuple[Condition, str]]:
+    """Yield the conditions that a limit must meet, each with its average."""
+    limit, version = case.limit, case.version
+    known = [one.id for one in version.conditions]
+    for name in (*(limit.conditions or ()), *(limit.values or ())):
+        if name not in known:
+            raise RuleProblem(
+                f'{limit.rules} has no condition "{name}"; it has {", ".join(known)}',
+                "conditions" if name in (limit.conditions or ()) else "values",
+            )
+    if limit.average is not None and limit.unit in AMOUNT and not _is_budget(limit.average):
+        raise RuleProblem(
+            f"an amount in {limit.unit} over {limit.average}: amounts are summed over 1d, 1week, "
+            "1month, 1quarter or 1year",
+            "average",
+        )
+    found = [
+        (one, window_text(limit.average or "" if one.average == LIMIT_AVERAGE else one.average))
+        for one in version.conditions
+        if _is_meant(case, one)
+    ]
+    if not found:
+        raise RuleProblem(_nothing(case), "average" if limit.average else "rules")
+    yield from found
+
+
+def _is_budget(average: str) -> bool:
+    return nominal(average) >= nominal("1d")
+
+
+def _is_meant(case: _Case, condition: Condition) -> bool:
+    """Tell whether a condition is one of those that the limit must meet."""
+    limit, parameter = case.limit, case.channel.parameter
+    named = limit.conditions is not None and condition.id in limit.conditions
+    return (
+        (condition.statistic == "total") == (limit.unit in AMOUNT)
+        and (condition.substances is None or parameter in condition.substances)
+        and (condition.except_ is None or parameter not in condition.except_)
+        and (named or (limit.conditions is None and not condition.optional))
+        and (condition.value == "limit" or condition.id in (limit.values or {}))
+        and (condition.of != "out_of_calibration" or _calibrated_range(case.channel) is not None)
+        and _is_over(condition.average, limit.average)
+    )
+
+
+def _is_over(average: str, wanted: str | None) -> bool:
+    """Tell whether a condition's average is the one that the limit names, if it names one."""
+    if wanted is None:
+        return average != LIMIT_AVERAGE
+    return average == LIMIT_AVERAGE or window_text(average) == window_text(wanted)
+
+
+def _nothing(case: _Case) -> str:
+    limit, version = case.limit, case.version
+    what = f"{limit.rules} has no condition for a limit in {limit.unit}"
+    if limit.average is None and any(one.average == LIMIT_AVERAGE for one in version.conditions):
+        return f"{what} without an average: say one, such as average: 20min"
+    over = f" over {limit.average}" if limit.average else ""
+    windows = ", ".join(dict.fromkeys(one.average for one in version.conditions))
+    return f"{what}{over} on {limit.channel}: it judges {windows}"
+
+
+def _short_term(case: _Case, condition: Condition, average: str) -> str:
+    text = condition.short_term or case.version.short_term
+    if text != LIMIT_AVERAGE:
+        return window_text(text)
+    if not is_fixed(average):
+        raise RuleProblem(
+            f"{case.limit.rules} makes an average over {average} of no shorter ones: "
+            "override: {short_term: 20min}",
+            "average",
+        )
+    return average
+
+
+def _row(
+    case: _Case, condition: Condition, average: str, short_term: str, found: Judged
+) -> LimitRow:
+    rule = _rule(case, condition, average, short_term)
+    row = _plain_row(case, average, found.basis)
+    return row._replace(
+        value=thresholds(rule.limit, rule.factor, "1")[0],
+        uom=rule.uom,
+        condition=f"{condition.id}@{case.version.from_}",
+        rule=json.dumps(asdict(rule), ensure_ascii=False),
+    )
+
+
+def _plain_row(case: _Case, average: str, basis: str) -> LimitRow:
+    limit = case.limit
+    return LimitRow(
+        case.permit.number,
+        case.permit.enterprise,
+        limit.source,
+        limit.channel,
+        average,
+        nominal(average),
+        case.begin,
+        case.end,
+        float("inf"),
+        limit.unit,
+        case.coverage,
+        limit.warn_at,
+        limit.clear_at,
+        microseconds(limit.open_after),
+        microseconds(limit.clear_after),
+        basis,
+    )
+
+
+def _records(case: _Case, short_term: str, found: Judged) -> Iterator[LimitRow]:
+    """Yield a row for each series of block means that must be kept for a condition."""
+    name = case.limit.channel
+    main = found.main or (name, found.basis)
+    windows = [
+        (name, found.basis, short_term),
+        (*main, short_term),
+        (name, found.idle, short_term),
+        (name, found.marks, short_term),
+    ]
+    if case.version.validity.quadrants:
+        windows.append((*main, _QUARTER_HOUR))
+    for channel, basis, window in windows:
+        if basis is not None:
+            yield _plain_row(case, window, basis)._replace(channel=channel, **_OF_RECORDS)
+
+
+def _rule(case: _Case, condition: Condition, average: str, short_term: str) -> Rule:
+    limit, version, validity = case.limit, case.version, case.version.validity
+    value = (limit.values or {}).get(condition.id, limit.value)
+    uom, scale = AMOUNT.get(limit.unit, (limit.unit, 1.0))
+    rule = Rule(
+        rules=limit.rules or "",
+        version=version.from_,
+        condition=condition.id,
+        clause=condition.clause,
+        verified=condition.verified,
+        statistic=condition.statistic,
+        average=average,
+        short_term=short_term,
+        limit=value if scale == 1.0 else thresholds(value * scale, "1", "1")[0],
+        uom=uom,
+        factor=_factor(condition),
+        rolling=condition.rolling,
+        per=None if condition.per is None else window_text(condition.per),
+        rolling_per=condition.rolling_per,
+        share=condition.share,
+        of=condition.of,
+        at_most=condition.at_most,
+        at_most_in_a_row=condition.at_most_in_a_row,
+        coverage=condition.coverage or case.coverage,
+        quadrants=validity.quadrants,
+        leaves_out=tuple(_leaves_out(case, condition)),
+        invalid_parts_a_day=validity.invalid_parts_a_day,
+        valid_parts_a_day=validity.valid_parts_a_day,
+        valid_days_a_month=validity.valid_days_a_month,
+        valid_days_in_february=validity.valid_days_in_february,
+        geometric=condition.geometric,
+        decimals=version.decimals,
+        label=version.label,
+        substitution=version.substitution,
+        calibration_range=_calibrated_range(case.channel),
+        group=condition.group,
+        alert=_is_followed(condition, average),
+    )
+    return _with_uncertainty(rule, case, value)
+
+
+def _leaves_out(case: _Case, condition: Condition) -> Sequence[str]:
+    return case.version.leaves_out if condition.leaves_out is None else condition.leaves_out
+
+
+def _factor(condition: Condition) -> str:
+    if not condition.reached:
+        return condition.factor
+    # A mean that reaches the threshold exceeds this: nine digits cannot tell it from the next.
+    least = exact_fraction(condition.factor) - _LEAST
+    return f"{Decimal(least.numerator) / Decimal(least.denominator):.9f}".rstrip("0")
+
+
+def _is_followed(condition: Condition, average: str) -> bool:
+    """Tell whether rolling means are followed: an early warning of what blocks are judged by."""
+    judges_means = condition.statistic in ("mean", "share") and condition.of == "exceeding"
+    return condition.alert and judges_means and not condition.geometric and is_fixed(average)
+
+
+def _calibrated_range(channel: Channel) -> float | None:
+    """Return the upper end of the newest calibration's valid range."""
+    newest = max(channel.calibration or (), key=lambda one: one.from_, default=None)
+    return None if newest is None or newest.range is None else newest.range[1]
+
+
+def _with_uncertainty(rule: Rule, case: _Case, value: float) -> Rule:
+    given, parameter = case.version.uncertainty, case.channel.parameter
+    if given.method == "calibration":
+        newest = max(case.channel.calibration or (), key=lambda one: one.from_, default=None)
+        if newest is None or newest.uncertainty is None:
+            return rule
+        return replace(rule, uncertainty="calibration", uncertainty_amount=newest.uncertainty)
+    share = given.shares.get(parameter)
+    if given.method == "none" or share is None:
+        return rule
+    small = given.small_limits.get(parameter)
+    if small is not None and value < small.below:
+        product = exact_fraction(share) * exact_fraction(small.factor)
+        share = f"{product.numerator}/{product.denominator}"
+    return replace(rule, uncertainty=given.method, uncertainty_share=share)
