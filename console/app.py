@@ -12,6 +12,7 @@ from aiohttp import web
 
 from console.alert_routes import ALERT_ROUTES
 from console.intake_routes import INTAKE_ROUTES
+from console.invalidation_routes import INVALIDATION_ROUTES
 from console.keys import (
     ALERT_CHANGED,
     CLOCK,
@@ -41,7 +42,14 @@ if TYPE_CHECKING:
 __all__ = ["Health", "build_app"]
 
 _LARGEST_BODY = 65_536  # bytes: an acknowledgement is a few hundred
-_ROUTES = REGISTRY_ROUTES + SERIES_ROUTES + ALERT_ROUTES + INTAKE_ROUTES + OPERATION_ROUTES
+_ROUTES = (
+    *REGISTRY_ROUTES,
+    *SERIES_ROUTES,
+    *ALERT_ROUTES,
+    *INTAKE_ROUTES,
+    *INVALIDATION_ROUTES,
+    *OPERATION_ROUTES,
+)
 
 
 def _now() -> datetime:

@@ -71,6 +71,15 @@ class AveragesQuery(ChannelQuery, SpanQuery, RevisedQuery):
     )
 
 
+class ReportedQuery(ChannelQuery, SpanQuery):
+    """Questions to /reported."""
+
+    window: Window | None = Field(None, description="Only means of this length.")
+    revisions: Literal["all", "current"] | None = Field(
+        None, description="All revisions of each mean, or the current one (default)."
+    )
+
+
 class JudgementsQuery(ChannelQuery, SpanQuery, RevisedQuery):
     """Questions to /judgements."""
 
@@ -93,6 +102,12 @@ class NoticesQuery(ChannelQuery, SpanQuery):
     outcome: Literal["waiting", "delivered", "expired"] | None = None
     recipient: Text = None
     alert: AlertId = None
+
+
+class InvalidationsQuery(ChannelQuery, SpanQuery):
+    """Questions to /invalidations."""
+
+    state: Literal["waiting", "done", "restoring", "restored"] | None = None
 
 
 class LedgerQuery(UnitQuery, SpanQuery):

@@ -26,6 +26,8 @@ left join channels c on c.basis = ''
 order by w.n
 """
 _KEPT_FROM = "select readings_from from installation"
+# No reading is later than 5 min after its receipt.
+_AHEAD = "select $1::timestamptz > clock_timestamp() + interval '5 min'"
 _COUNT = """
 select count(*) from current_readings
 where channel = $1 and time >= $2 and time < $3 and status = 0
@@ -126,7 +128,8 @@ async def readings_from(conn: asyncpg.Connection) -> datetime | None:
 async def request(conn: asyncpg.Connection, asked: Request) -> list[int]:
     """Note what is asked for, a row for each channel; return their numbers.
 
-    Raises NotAccepted: unknown channel, nothing kept of the span; nothing was noted then.
+    Raises NotAccepted: unknown channel, nothing kept of the span, an end that is still to come;
+    nothing was noted then.
     """
     async with unavailable("ask for an invalidation"), conn.transaction():
         numbers = await _checked(conn, asked)
@@ -149,6 +152,11 @@ async def count_affected(conn: asyncpg.Connection, asked: Request) -> list[tuple
 
 
 async def _checked(conn: asyncpg.Connection, asked: Request) -> list[int]:
+    if await conn.fetchval(_AHEAD, asked.end):
+        raise NotAccepted(
+            f"the end, {asked.end:%Y-%m-%dT%H:%M:%SZ}, is still to come: what is received from now"
+            " on would not be invalidated"
+        )
     kept = await readings_from(conn)
     if kept is not None and asked.end <= kept:
         raise NotAccepted(
@@ -171,8 +179,8 @@ async def request_restore(conn: asyncpg.Connection, number: int, by: str, reason
         raise NotAccepted(f"there is no invalidation {number}")
     first = row["restore"]
     raise NotAccepted(
-        f"{first['by']} took invalidation {number} back at {first['at']}; to take that back, "
-        "invalidate the span again"
+        f"invalidation {number} was taken back at {first['at']}, by {first['by']}; to undo that,"
+        " invalidate the span again"
     )
 
 

@@ -32,6 +32,8 @@ CONTRACT = {
     "/api/v1/ledger": "get",
     "/api/v1/quarantine": "get",
     "/api/v1/quarantine/{id}/retry": "post",
+    "/api/v1/invalidations": "get",
+    "/api/v1/invalidations/{id}/restore": "post",
     "/api/v1/openapi.json": "get",
 }
 FIELDS = {
