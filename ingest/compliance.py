@@ -63,7 +63,7 @@ class Follower:
     _watched: due.Watched = due.NOTHING
     _failed: set[int] = field(default_factory=set)
     _quiet_at: int = 0
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _version: int = -1
 
     @property
     def pool(self) -> asyncpg.Pool:
@@ -71,15 +71,11 @@ class Follower:
         return self.store.pool
 
     async def watch(self) -> None:
-        """Learn which blocks matter, before the judge stores any by a new registry.
-
-        Raises Unavailable.
-        """
+        """Learn which blocks matter. Raises Unavailable."""
         async with unavailable("read what compliance rests on"), self.pool.acquire() as conn:
             self._watched = await due.read_watched(conn)
         self.store.watched = self._watched
         self._failed.clear()
-        self._wake.set()
 
     async def run(self) -> None:
         """Work until cancelled; while the database is away, later."""
@@ -89,12 +85,7 @@ class Follower:
                     await self.work()
             except Unavailable as error:
                 _log.warning("left for later", work="compliance", error=str(error))
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(EVERY):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await asyncio.sleep(EVERY)
 
     async def work(self) -> None:
         """Judge all that is due now. Raises Unavailable."""
@@ -107,6 +98,8 @@ class Follower:
             if not len(found):
                 break
             after = int(found["id"].max())
+            settled = found["last"] + self._watched.longest(found["channel"]) <= until
+            found = found[settled]
             await self._judge_all(self._spans(found), until)
             done = [int(row["id"]) for row in found if not self._fails(int(row["channel"]))]
             async with self.pool.acquire() as conn:
@@ -117,16 +110,21 @@ class Follower:
             self.metrics.compliance.labels(judgement.label).set(counts.get(int(judgement), 0))
 
     async def _look(self, until: int) -> None:
-        """Note what the clock ended and what a registry changed since it was last looked at."""
+        """Note what the clock ended and what a registry changed since it was last looked at.
+
+        The blocks to be noted are learned first: what is stored meanwhile is noted, or found.
+        """
+        async with self.pool.acquire() as conn:
+            version = await due.newest_registry(conn)
+        if version != self._version:
+            await self.watch()
+            self._version = version
         async with self.pool.acquire() as conn, conn.transaction():
             await due.note_ended(conn, until)
             if until - self._quiet_at >= QUIET_EVERY:
                 await due.note_quiet(conn, until)
                 self._quiet_at = until
-            version, known = (
-                await due.newest_registry(conn),
-                await read_progress(conn, "compliance"),
-            )
+            known = await read_progress(conn, "compliance")
             if version > known:
                 await due.note_registry(conn, known, until)
                 await write_progress(conn, "compliance", version)

@@ -131,6 +131,15 @@ class Watched:
         found: NDArray[np.bool_] = keys[place] == wanted
         return found
 
+    def longest(self, channels: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return the length of the longest of each channel's blocks, microseconds; 0 for none."""
+        if not len(self.block):
+            return np.zeros(len(channels), np.int64)
+        last = np.searchsorted(self.block, channels, side="right") - 1  # the windows ascend
+        known = (last >= 0) & (self.block[np.maximum(last, 0)] == channels)
+        length = self.window_s[np.maximum(last, 0)].astype(np.int64) * SECOND
+        return np.where(known, length, 0)
+
     def values(self, block: int) -> list[int]:
         """Return the value channels that blocks of a channel belong to."""
         low, high = np.searchsorted(self.block, [block, block + 1])

@@ -202,7 +202,6 @@ class Plant:
         """Let the follower do what is due."""
         if now:
             self.now = at(now)
-        await self.follower.watch()
         await self.follower.work()
 
 

@@ -48,6 +48,16 @@ async def test_the_clock_ends_a_period_though_nothing_comes(plant: Plant) -> Non
     ]
 
 
+async def test_a_block_is_taken_when_those_beside_it_must_be_there_too(plant: Plant) -> None:
+    channel = await plant.channel()
+    limit = await plant.limit(channel, QUIET)
+    await plant.blocks(channel, "2026-02-01T00:00", [90.0, 90.0])
+    await plant.work("2026-02-01T01:30")
+    assert len(await plant.judged(limit)) == 0
+    await plant.work("2026-02-01T02:00")
+    assert len(await plant.judged(limit)) == 2
+
+
 async def test_silence_from_the_first_hour_of_a_period_on(plant: Plant) -> None:
     channel = await plant.channel()
     limit = await plant.limit(channel, DAY_MEAN)
