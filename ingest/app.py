@@ -24,6 +24,7 @@ from console.app import Health, build_app
 from console.site import listening
 from ingest.broker_url import parse_broker_url
 from ingest.checkpoint import Checkpoint
+from ingest.compliance import Follower
 from ingest.control import Control
 from ingest.embedded_broker import EmbeddedBroker
 from ingest.housekeeping import Housekeeping
@@ -190,6 +191,10 @@ class Server:
         accept_from = settings.accept_from
         patience = Patience(self.metrics)
         self.store = JudgingStore(self.pool, patience, f"urn:uuid:{name}", recipients)
+        self.compliance = Follower(
+            self.store, self.metrics, settings.reporting_zone, self._settled_until
+        )
+        await self.compliance.watch()
         checkpoint = Checkpoint.of(settings.data_dir, name)
         self.judge = await start_judging(self.store, registry, wall_clock, checkpoint)
         self.judging_patience = patience
@@ -298,6 +303,11 @@ class Server:
         waiting = (self.link.oldest_unacked_at, self.pipeline.oldest_unjudged_at)
         return min((one for one in waiting if one is not None), default=None)
 
+    def _settled_until(self) -> int:
+        """Return up to when nothing waits to be judged: what compliance is judged as of."""
+        now, waiting = wall_clock(), self._waiting_since()
+        return now if waiting is None else min(now, waiting)
+
     def health(self) -> Health:
         """Return why the server is not ready, if it is not."""
         if self.starting:
@@ -336,6 +346,7 @@ class Server:
                     ("lock", self.lock.keep()),
                     ("judge", self.judge.run()),
                     ("housekeeping", self.housekeeping.run()),
+                    ("compliance", self.compliance.run()),
                     ("watcher", self.watcher.run()),
                     ("units", self.units.run()),
                     *((("postgres", self.postgres.supervise()),) if self.postgres else ()),
