@@ -181,6 +181,30 @@ class Average(Model):
     known_at: datetime | None = KNOWN_AT
 
 
+class Reported(Model):
+    """A mean of a block as its unit reports it, beside ours of the same block as it is now."""
+
+    enterprise: str
+    source: str
+    channel: str
+    unit: str
+    window: str
+    start: datetime
+    end: datetime
+    value: float | None
+    uom: str | None
+    status: StatusName
+    revision: int = Field(description="0 is the first that was received.")
+    known_at: datetime = Field(description="Its receipt, or when it left quarantine.")
+    ours: float | None = Field(description="Null where we have no valid reading, or no block yet.")
+    difference: float | None = Field(description="Reported less ours.")
+    tolerance: float | None = Field(description="By how much they may differ.")
+    agrees: bool | None = Field(
+        description="Null where they are not compared: the reported one is not valid, or ours"
+        " rests on less than 2/3 of its readings."
+    )
+
+
 class Judgement(Model):
     """A block mean against a limit: the legal record."""
 

@@ -16,6 +16,8 @@ from storage.queries.known import what_was_known
 from storage.queries.page import Page, Part
 from storage.queries.readings import BEFORE_ALL as READINGS_BEGIN
 from storage.queries.readings import readings
+from storage.queries.reported import BEFORE_ALL as REPORTED_BEGIN
+from storage.queries.reported import reported
 from storage.queries.revised import BEFORE_ALL as BLOCKS_BEGIN
 from storage.queries.revised import averages_revised, judgements_revised
 from storage.queries.rolling import rolling_averages
@@ -85,6 +87,14 @@ async def _judgements(
     return _whole_keys(await judgements(*question, _blocks(part), calendar, known))
 
 
+async def _reported(
+    conn: Connection, asked: questions.ReportedQuery, part: Part, _: web.Request
+) -> Page:
+    ids = await channel_ids(conn, asked.scope)
+    every = asked.revisions == "all"
+    return await reported(conn, ids, asked.window, asked.span, part, every_revision=every)
+
+
 def _calendar(request: web.Request, known_at: datetime | None) -> Calendar:
     return Calendar(_now(request, known_at), request.app[REPORTING_ZONE])
 
@@ -120,6 +130,14 @@ SERIES_ROUTES: tuple[Route, ...] = (
         questions.AveragesQuery,
         BLOCKS_BEGIN,
         _averages,
+    ),
+    listing(
+        "/api/v1/reported",
+        "Means that units report, beside ours",
+        models.Reported,
+        questions.ReportedQuery,
+        REPORTED_BEGIN,
+        _reported,
     ),
     listing(
         "/api/v1/judgements",

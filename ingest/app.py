@@ -36,6 +36,7 @@ from ingest.patience import Patience
 from ingest.pipeline import Pipeline, Ports
 from ingest.ready_file import Urls, write_ready_file
 from ingest.registry_command import apply_registry_file
+from ingest.reporting import Reporting
 from ingest.restore import DatabasePorts, restore
 from ingest.units import UnitStates
 from ingest.watch import Watcher
@@ -213,6 +214,16 @@ class Server:
         for one in receipts:
             self.control.receipt(one.enterprise, one.unit, one.boot, one.seq, wall_clock())
         self.pipeline = Pipeline(self._ports(), self.preparer, self.metrics, next_batch=next_batch)
+        self.reporting = Reporting(
+            broker,
+            client_id,
+            self.store,
+            registry,
+            self.metrics,
+            mqtt5=self.broker is None,
+            accept_from=None if accept_from is None else to_micros(accept_from),
+            paused=lambda: self.pipeline.paused,
+        )
         self.delivery = self._delivery(recipients)
         self.store.wake = self.delivery.wake
         self.judge.waiting_since = self._waiting_since
@@ -232,7 +243,7 @@ class Server:
             settings.reporting_zone,
             wall_clock,
             use=self._use,
-            retry=self.pipeline.retry,
+            retry=self._retry_marked,
             revise=self.pipeline.revise,
         )
         self.metrics.watch_link(
@@ -242,6 +253,7 @@ class Server:
             clock=wall_clock,
         )
         await stack.enter_async_context(self.link)
+        await stack.enter_async_context(self.reporting)
         await stack.enter_async_context(self.control)
 
     async def _broker(self, stack: contextlib.AsyncExitStack) -> BrokerUrl:
@@ -296,6 +308,7 @@ class Server:
         self.delivery.use(_by_id(recipients))
         self.units.use(registry)
         self.pipeline.use(registry)
+        self.reporting.use(registry)
         await self.judge.follow(registry)
 
     def _waiting_since(self) -> int | None:
@@ -318,6 +331,8 @@ class Server:
             reasons.append(f"the database is away: {away}")
         if not self.link.connected:
             reasons.append(f"the broker is away: {self.link.last_error}")
+        elif self.reporting.away and not away:
+            reasons.append(self.reporting.away)
         if self.pipeline.paused:
             reasons.append(f"nothing is received: {self.pipeline.paused}")
         return Health(tuple(reasons))
@@ -333,7 +348,11 @@ class Server:
         )
 
     async def _retry(self, _items: list[int]) -> None:
+        self._retry_marked()
+
+    def _retry_marked(self) -> None:
         self.pipeline.retry()
+        self.reporting.retry()
 
     async def run(
         self, stop: asyncio.Event, ready_file: Path | None, ready: Callable[[Urls], None]
@@ -349,6 +368,7 @@ class Server:
                     ("compliance", self.compliance.run()),
                     ("watcher", self.watcher.run()),
                     ("units", self.units.run()),
+                    ("reporting", self.reporting.run()),
                     *((("postgres", self.postgres.supervise()),) if self.postgres else ()),
                     *((("broker", self.broker.supervise()),) if self.broker else ()),
                 )
@@ -366,8 +386,10 @@ class Server:
             _log.info("stopping")
             self.judging_patience.give_up()
             self.pipeline.stop()
+            self.reporting.stop()
             await receiving
             await self.judge.finish()
+            await self.reporting.finish()
             self.delivery.stop()
             await delivering
             for task in background:
@@ -377,11 +399,12 @@ class Server:
     async def _connected(self, stop: asyncio.Event) -> None:
         """Wait until the subscription is live; a broker that is away is waited for."""
         told = time.monotonic()
-        while not (self.link.connected or stop.is_set()):
+        while not ((self.link.connected and self.reporting.link.connected) or stop.is_set()):
             await asyncio.sleep(0.02)
             if time.monotonic() - told > 5:  # noqa: PLR2004 - seconds between two words of it
                 told = time.monotonic()
-                _log.warning("waiting for the broker", error=self.link.last_error)
+                error = self.link.last_error or self.reporting.link.last_error
+                _log.warning("waiting for the broker", error=error)
 
     def _mqtt(self) -> str:
         return self.broker.url if self.broker else str(self.settings.broker)

@@ -16,6 +16,7 @@ from alerts.notice import event, event_type
 from ingest.checkpoint import Mark
 from storage.alerts import has_alerts, read_alerts_since, write_alerts, write_history
 from storage.blocks import write_changed, write_new
+from storage.comparisons import note_changed
 from storage.due import NOTHING, Watched, note_blocks
 from storage.judging import read_series, write_progress
 from storage.notices import NewNotice, insert_notices
@@ -82,7 +83,8 @@ def series_of(rows: NDArray[np.void], channels: Sequence[int]) -> dict[int, Seri
 class JudgingStore:
     """Implements the engine's ``Store``; ``recipients`` are the registry's entries in force.
 
-    ``source`` names this installation in notices; ``wake`` is called after notices were stored.
+    ``source`` names this installation in notices; ``wake`` is called after notices were stored,
+    ``on_blocks`` after block means were, with the channels whose reported means are due for it.
     ``watched`` are the blocks that compliance by rule sets rests on.
     """
 
@@ -93,6 +95,7 @@ class JudgingStore:
     wake: Callable[[], None] = lambda: None
     watched: Watched = NOTHING
     on_alerts: Callable[[Sequence[UUID]], None] = lambda _: None
+    on_blocks: Callable[[BlockRows, set[int]], None] = lambda _, __: None
 
     async def save_alerts(self, journal: Journal, batch: int) -> None:
         """Store alerts, history and notices in one transaction."""
@@ -152,15 +155,19 @@ class JudgingStore:
         self, blocks: BlockRows, judgements: JudgementRows, batch: int | None, *, compare: bool
     ) -> None:
         """Store block means and judgements, and that every batch up to ``batch`` is judged."""
-        write = write_changed if compare else write_new
 
-        async def save(conn: asyncpg.Connection) -> None:
-            await write(conn, blocks, judgements)
+        async def save(conn: asyncpg.Connection) -> set[int]:
+            beside: set[int] = set()
+            if compare:
+                await write_changed(conn, blocks, judgements)
+            if compare or not await write_new(conn, blocks, judgements):
+                beside = await note_changed(conn, blocks)
             await note_blocks(conn, blocks, self.watched)
             if batch is not None:
                 await write_progress(conn, "alerts", batch)
+            return beside
 
-        await self._transact("save block means", save)
+        self.on_blocks(blocks, await self._transact("save block means", save))
 
     async def touch_alerts(self, alerts: Sequence[Alert]) -> None:
         """Store peaks, values and silence."""

@@ -13,7 +13,7 @@ from alerts.core.vocabulary import SECOND, Judgement, Severity
 from storage.received import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -74,6 +74,12 @@ class Metrics:
 
         self.messages = counter("ams_messages", "Messages committed, by outcome.", ("outcome",))
         self.readings = counter("ams_readings", "Readings committed, by outcome.", ("outcome",))
+        self.reported_messages = counter(
+            "ams_reported_messages", "Messages of units' own means, by outcome.", ("outcome",)
+        )
+        self.reported_averages = counter(
+            "ams_reported_averages", "Units' own means committed, by outcome.", ("outcome",)
+        )
         self.careful = counter(
             "ams_careful_messages", "Messages that the fast decoder left to the careful one."
         )
@@ -128,8 +134,10 @@ class Metrics:
     def _begin_at_zero(self) -> None:
         for outcome in MESSAGE_OUTCOMES:
             self.messages.labels(label(outcome))
+            self.reported_messages.labels(label(outcome))
         for outcome in Outcome:
             self.readings.labels(label(outcome))
+            self.reported_averages.labels(label(outcome))
         for name in NOTICE_OUTCOMES:
             self.notices.labels(name)
         for judgement in Judgement:
@@ -172,6 +180,15 @@ class Metrics:
             self.readings.labels(label(outcome)).inc(int(readings[outcome]))
         self.batch_readings.observe(int(readings.sum()))
         self.event_lag.observe((received.received_at - received.readings.time) / SECOND)
+
+    def observe_reported(
+        self, averages: Mapping[Outcome, int], messages: Mapping[Outcome, int]
+    ) -> None:
+        """Count what became of units' own means and of the messages they came in."""
+        for outcome in MESSAGE_OUTCOMES:
+            self.reported_messages.labels(label(outcome)).inc(messages[outcome])
+        for outcome in Outcome:
+            self.reported_averages.labels(label(outcome)).inc(averages[outcome])
 
     def render(self) -> bytes:
         """Return everything in the Prometheus text format, see ``CONTENT_TYPE``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alerts.core.records import LIMIT, Alert, Entry
+from alerts.core.records import DISAGREEMENT, LIMIT, Alert, Entry
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -115,6 +115,26 @@ async def read_alerts_since(
         list(limits),
         from_micros(since),
         kind,
+    )
+    return [_alert(row) for row in rows]
+
+
+async def read_disagreements(
+    conn: Connection, series: Sequence[tuple[int, str, int]]
+) -> list[Alert]:
+    """Return the alerts of disagreement of (channel, average) not over before its time (us).
+
+    Oldest first, without those that are withdrawn.
+    """
+    rows = await conn.fetch(
+        f"""{_READ} join unnest($1::int4[], $2::text[], $3::timestamptz[]) as w (c, a, since)
+            on channel = w.c and average = w.a
+            where kind = $4 and state <> 'withdrawn'
+            and (resolved_at is null or resolved_at >= w.since) order by opened_at, id""",
+        [channel for channel, _, _ in series],
+        [average for _, average, _ in series],
+        [from_micros(since) for _, _, since in series],
+        DISAGREEMENT,
     )
     return [_alert(row) for row in rows]
 

@@ -65,10 +65,10 @@ join lateral (
 """
 
 
-async def write_new(conn: asyncpg.Connection, blocks: BlockRows, judgements: JudgementRows) -> None:
+async def write_new(conn: asyncpg.Connection, blocks: BlockRows, judgements: JudgementRows) -> bool:
     """Store block means and judgements that were never stored before.
 
-    What turns out to be there already is compared, as ``write_changed`` does.
+    What turns out to be there already is compared, as ``write_changed`` does: then returns False.
     """
     try:
         async with conn.transaction():
@@ -78,6 +78,8 @@ async def write_new(conn: asyncpg.Connection, blocks: BlockRows, judgements: Jud
             await _copy(conn, "judgements", _JUDGEMENTS, columns, first[: len(judgements)])
     except asyncpg.UniqueViolationError:
         await write_changed(conn, blocks, judgements)
+        return False
+    return True
 
 
 async def write_changed(
