@@ -27,6 +27,7 @@ from ingest.invalidate_command import restore as restore_readings
 from ingest.log import configure_logging
 from ingest.nats_server import EmbeddedBrokerError
 from ingest.registry_command import RegistryInvalid, check_registry_file
+from ingest.rules_command import rules
 from ingest.settings import EXPECTED, ConfigurationError, Settings, load_settings
 from ingest.wire_schema import json_schema
 from storage.errors import AlreadyRunning, SchemaError, StartFailed, Unavailable
@@ -111,6 +112,7 @@ def cli() -> None:
       ams-server serve --registry deploy/registry.example.yaml
       ams-server serve --database postgresql://ams@db/ams --broker mqtts://ams:secret@broker
       ams-server registry check registry.yaml
+      ams-server rules show kz-20min
       ams-server quarantine list
       ams-server invalidate --help
       ams-server replay --start 2026-11-01T00:00:00Z --end 2026-11-02T00:00:00Z
@@ -280,6 +282,9 @@ def replay(start: str, end: str, config: Path | None, **flags: str | None) -> No
         raise ConfigurationError(f"--end {end}: a time after --start {start} expected")
     differences = _run(lambda: replay_history(load_settings(flags, config), *span))
     sys.exit(1 if differences else 0)
+
+
+cli.add_command(rules)
 
 
 def _instant(option: str, text: str) -> datetime:
