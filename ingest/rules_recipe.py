@@ -174,10 +174,15 @@ def _converts(chain: Chain) -> bool:
     )
 
 
+def _averages_first(chain: Chain) -> bool:
+    """Tell whether the order matters, and averages come first; a mere factor may come anywhere."""
+    return chain.version.normalise == "short_term" and bool(chain.members)
+
+
 def _step(chain: Chain, short_term: str) -> int:
     channels = [part.channel for part in chain.parts] + list(chain.members.values())
     longest = max(MINUTE, *map(period_of, channels))
-    step = microseconds(short_term) if chain.version.normalise == "short_term" else longest
+    step = microseconds(short_term) if _averages_first(chain) else longest
     for channel in channels:
         if step % period_of(channel):
             raise RuleProblem(
@@ -189,7 +194,7 @@ def _step(chain: Chain, short_term: str) -> int:
 
 def _more_words(chain: Chain, short_term: str, coverage: str, step: int) -> list[str]:
     words = []
-    if chain.version.normalise == "short_term":
+    if _averages_first(chain):
         words.append(f"averaged over {short_term} first")
     channels: Sequence[Channel] = [*(one.channel for one in chain.parts), *chain.members.values()]
     if coverage != _USUAL_COVERAGE and any(step > period_of(one) for one in channels):
