@@ -51,15 +51,14 @@ def runs(
 def rolling_time(condition: Flags, start: Instants, finish: Instants, since: Instants) -> Counts:
     """Return how long ``condition`` held from ``since`` (T,) to the end of each row, (T, n).
 
-    ``since``, ascending, is such as 12 months before the row's end (BEP: S13, waste: the year);
-    a row that it falls into counts from there on.
+    ``since``, ascending, before each row's end, is such as 12 months earlier (BEP: S13, waste: the
+    year); a row that it falls into counts from there on.
     """
     lasted = np.where(condition, (finish - start)[:, None], 0)
     sums = np.concatenate([np.zeros((1, condition.shape[1]), np.int64), np.cumsum(lasted, axis=0)])
     first = np.searchsorted(finish, since, side="right")
-    inside = np.minimum(first, len(start) - 1)
-    cut = np.clip(since - start[inside], 0, None) * (first < len(start))
-    return np.asarray(sums[1:] - sums[first] - np.where(condition[inside], cut[:, None], 0))
+    cut = np.maximum(since - start[first], 0)[:, None]
+    return np.asarray(sums[1:] - sums[first] - np.where(condition[first], cut, 0))
 
 
 def in_periods(values: Counts, period: Counts, periods: int) -> tuple[Counts, Counts]:

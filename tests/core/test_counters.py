@@ -50,6 +50,13 @@ def test_a_run_survives_midnight_of_the_new_year_and_a_restart() -> None:
     assert longest[:, 0].tolist() == [3 * HOUR, 6 * HOUR]
 
 
+def test_periods_without_a_row_have_zeroes() -> None:
+    values, period = np.array([[1], [5], [2]]), np.array([1, 1, 3])
+    total, greatest = counters.in_periods(values, period, 5)
+    assert total[:, 0].tolist() == [0, 6, 0, 2, 0]
+    assert greatest[:, 0].tolist() == [0, 5, 0, 2, 0]
+
+
 def test_what_is_not_known_neither_ends_a_run_nor_lengthens_it() -> None:
     above, known = column([1, 1, 0, 1, 0, 1]), column([1, 1, 0, 1, 1, 1])
     found = counters.runs(above, *half_hours(6), known)[:, 0] // HALF

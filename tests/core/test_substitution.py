@@ -98,6 +98,7 @@ def test_before_the_look_back_is_full_and_before_any_value() -> None:
 def test_the_look_back_is_that_of_the_quantity_and_of_measured_hours() -> None:
     value = year(30)
     availability = np.full_like(value, 99.0)
+    assert s.NOX_LOOK_BACK == 2160
     found = s.part75(value, always(value), availability, Tiers(POTENTIAL, s.NOX_LOOK_BACK))
     assert substitutes(found)[1] == {7}
     found = s.part75(value, always(value), availability, Tiers(POTENTIAL, 10))
