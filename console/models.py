@@ -94,6 +94,9 @@ class Channel(Model):
     missing: list[float] = Field(description="Values that mean there is none.")
     stuck_after: str | None
     max_step: float | None
+    agreement: float = Field(
+        description="The share of our mean by which one that the unit reports may differ."
+    )
     unit: str | None
     key: str | None
 

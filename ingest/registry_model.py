@@ -96,6 +96,7 @@ class Channel:
     missing: list[Number] | None = None
     stuck_after: Duration | None = None
     max_step: Positive | None = None
+    agreement: Annotated[float, Field(gt=0, le=1)] | None = None
     auxiliary: Auxiliary | None = None
     calibration: list[Calibration] | None = None
     nox_of: NoxOf | None = None

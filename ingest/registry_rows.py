@@ -19,6 +19,7 @@ from ingest.rules_recipe import nox_recipe
 from ingest.rules_rows import RuledLimits
 from ingest.rules_stack import stack_of
 from storage.registry_rows import (
+    AGREEMENT,
     ChannelRow,
     EntityRow,
     KeyRow,
@@ -107,6 +108,7 @@ def _channel(enterprise: str, source: str, channel: Channel) -> ChannelRow:
         microseconds(channel.stuck_after) if channel.stuck_after else 0,
         float("inf") if channel.max_step is None else channel.max_step,
         None if channel.basis is None else _definition(channel.basis),
+        agreement=AGREEMENT if channel.agreement is None else channel.agreement,
     )
 
 

@@ -18,11 +18,15 @@ class EntityRow(NamedTuple):
     definition: str
 
 
+AGREEMENT = 0.05  # of a channel that says nothing of it
+
+
 class ChannelRow(NamedTuple):
     """A channel, measured or derived.
 
     ``state`` says as JSON what gas its values are of. ``basis`` tells what is derived of one
     channel apart, in words ("" is what is measured); ``recipe`` says as JSON how it is derived.
+    ``agreement``: by what share of ours a mean that its unit reports may differ.
     """
 
     enterprise: str
@@ -39,6 +43,7 @@ class ChannelRow(NamedTuple):
     state: str | None
     basis: str = ""
     recipe: str | None = None
+    agreement: float = AGREEMENT
 
 
 class UnitRow(NamedTuple):

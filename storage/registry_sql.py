@@ -17,7 +17,7 @@ create temp table new_entities (
 create temp table new_channels (
     enterprise text, source text, channel text, parameter text, uom text, range_low float8,
     range_high float8, period_us bigint, missing float8[], stuck_after_us bigint,
-    max_step float8, state jsonb, basis text, recipe jsonb
+    max_step float8, state jsonb, basis text, recipe jsonb, agreement float8
 ) on commit drop;
 create temp table new_units (
     enterprise text, unit text
@@ -105,23 +105,27 @@ CHANNELS = Step(
     ),
     change="""
     insert into channel_versions (channel, version, effective, parameter, uom, range_low,
-        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe)
+        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe,
+        agreement)
     select n.id, r.id, r.effective, n.parameter, n.uom, n.range_low, n.range_high, n.period_us,
-           n.missing, n.stuck_after_us, n.max_step, n.state, n.recipe
+           n.missing, n.stuck_after_us, n.max_step, n.state, n.recipe, n.agreement
     from registry_versions r, staged_channels n
     join (select distinct on (channel) * from channel_versions
           order by channel desc, version desc) v on v.channel = n.id
     where r.id = $1
     and (v.ended or (n.parameter, n.uom, n.range_low, n.range_high, n.period_us, n.missing,
-                     n.stuck_after_us, n.max_step, n.state, n.recipe)
+                     n.stuck_after_us, n.max_step, n.state, n.recipe, n.agreement)
          is distinct from (v.parameter, v.uom, v.range_low, v.range_high, v.period_us, v.missing,
-                           v.stuck_after_us, v.max_step, v.basis, v.recipe))
+                           v.stuck_after_us, v.max_step, v.basis, v.recipe,
+                           v.agreement))
     """,
     end="""
     insert into channel_versions (channel, version, effective, ended, parameter, uom, range_low,
-        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe)
+        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe,
+        agreement)
     select v.channel, r.id, r.effective, true, v.parameter, v.uom, v.range_low, v.range_high,
-           v.period_us, v.missing, v.stuck_after_us, v.max_step, v.basis, v.recipe
+           v.period_us, v.missing, v.stuck_after_us, v.max_step, v.basis, v.recipe,
+           v.agreement
     from registry_versions r,
          (select distinct on (channel) * from channel_versions
           order by channel desc, version desc) v
@@ -130,9 +134,10 @@ CHANNELS = Step(
     """,
     add="""
     insert into channel_versions (channel, version, effective, parameter, uom, range_low,
-        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe)
+        range_high, period_us, missing, stuck_after_us, max_step, basis, recipe,
+        agreement)
     select n.id, r.id, r.effective, n.parameter, n.uom, n.range_low, n.range_high, n.period_us,
-           n.missing, n.stuck_after_us, n.max_step, n.state, n.recipe
+           n.missing, n.stuck_after_us, n.max_step, n.state, n.recipe, n.agreement
     from registry_versions r, staged_channels n
     where r.id = $1 and not exists (select from channel_versions v where v.channel = n.id)
     """,

@@ -32,7 +32,8 @@ with latest as (
     where not m.ended order by t.channel, m.unit
 )
 select c.id, c.enterprise, c.source, c.channel, s.parameter, s.uom, s.range_low, s.range_high,
-       s.period_us, s.basis, s.missing, s.stuck_after_us, s.max_step, r.unit, r.key
+       s.period_us, s.basis, s.missing, s.stuck_after_us, s.max_step, s.agreement,
+       r.unit, r.key
 from shown s join channels c on c.id = s.channel left join reports r on r.channel = s.channel
 order by c.id
 """
@@ -63,6 +64,7 @@ def _item(row: Record) -> Item:
         "missing": row["missing"],
         "stuck_after": duration_text(row["stuck_after_us"]) if row["stuck_after_us"] else None,
         "max_step": row["max_step"] if isfinite(row["max_step"]) else None,
+        "agreement": row["agreement"],
         "unit": row["unit"],
         "key": row["key"],
     }

@@ -32,6 +32,7 @@ LISTS = (
     "readings",
     "averages",
     "judgements",
+    "reported",
     "alerts",
     "notices",
     "ledger",

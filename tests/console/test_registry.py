@@ -55,6 +55,7 @@ async def test_a_channel_shows_what_it_measures_and_who_reports_it(server: Serve
         "missing": [-1.0],
         "stuck_after": "2h",
         "max_step": None,
+        "agreement": 0.05,
         "unit": "ams-1",
         "key": "so2",
     }

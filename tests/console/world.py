@@ -231,6 +231,32 @@ class World:
             known_at or start + length + MINUTE,
         )
 
+    async def reported(
+        self,
+        channel: int,
+        unit: int,
+        start: datetime,
+        value: float | None,
+        *,
+        length: timedelta = 20 * MINUTE,
+        revision: int = 0,
+        status: int = 0,
+        known_at: datetime | None = None,
+    ) -> None:
+        await self.db.execute(
+            "insert into reported_averages (start, finish, known_at, value, channel, window_s,"
+            " unit, revision, status) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            start,
+            start + length,
+            known_at or start + length,
+            value,
+            channel,
+            length // timedelta(seconds=1),
+            unit,
+            revision,
+            status,
+        )
+
     async def judgement(
         self, limit: tuple[int, int], start: datetime, mean: float | None, state: int, **more: Any
     ) -> None:
