@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from alerts.core.records import FORECAST, Alert
-from alerts.core.vocabulary import NEVER, Judgement, Severity
+from alerts.core.verdicts import NONE
+from alerts.core.vocabulary import NEVER, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,16 @@ def breaks(row: np.void) -> bool:
     return bool(row["breaks_at"] != NEVER or spent)
 
 
+def broken(row: np.void) -> bool:
+    """Tell whether the breach has come: nothing that the rest of the period does can mend it.
+
+    A mean above its limit so far may come down yet; one for which zeroes to the end do not suffice
+    may not, nor may a mass or a number that is too high.
+    """
+    counted = row["allowed"] != NONE
+    return bool(row["exceeding"] > row["allowed"] if counted else row["rest"] < 0)
+
+
 def record_forecasts(
     journal: Journal,
     running: Running,
@@ -54,7 +65,7 @@ def record_forecasts(
         others = [running[one] for one in alternatives.get(number, set()) if one in running]
         threatened = all(breaks(one) for one in (row, *others))
         alert = unresolved.get(number)
-        if alert is None and threatened and row["state"] != Judgement.EXCEEDED:
+        if alert is None and threatened and not broken(row):
             _open(journal, row, until)
         elif alert is not None:
             _go_on(journal, alert, row, until, threatened=threatened)
@@ -83,20 +94,20 @@ def _open(journal: Journal, row: np.void, until: int) -> None:
 
 
 def _go_on(journal: Journal, alert: Alert, row: np.void, until: int, *, threatened: bool) -> None:
-    broken = row["state"] == Judgement.EXCEEDED
+    has_come = broken(row)
     clear = not row["forecast"] > CLEAR_AT * row["threshold"]
     another = alert.opened_at < row["start"] and alert.changed_at < row["start"]
-    if not broken and not threatened and (clear or another):
+    if not has_come and not threatened and (clear or another):
         _resolve(journal, alert, row, until)
         return
     value = _value(row)
-    severity = (Severity.EXCEEDANCE if broken else Severity.WARNING).label
+    severity = (Severity.EXCEEDANCE if has_come else Severity.WARNING).label
     higher = value > alert.peak
     after = replace(
         alert,
         version=int(row["version"]),
         severity=severity,
-        worst=Severity.EXCEEDANCE.label if broken else alert.worst,
+        worst=Severity.EXCEEDANCE.label if has_come else alert.worst,
         value=value,
         peak=value if higher else alert.peak,
         peak_at=until if higher else alert.peak_at,
@@ -104,7 +115,7 @@ def _go_on(journal: Journal, alert: Alert, row: np.void, until: int, *, threaten
     if severity != alert.severity:
         after = replace(after, changed_at=until)
         journal.put(alert, after)
-        journal.note(after, "raised" if broken else "lowered", value, evidence(row))
+        journal.note(after, "raised" if has_come else "lowered", value, evidence(row))
     elif after != alert:
         journal.put(alert, after)
 

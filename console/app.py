@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from console.alert_routes import ALERT_ROUTES
+from console.compliance_routes import COMPLIANCE_ROUTES
 from console.intake_routes import INTAKE_ROUTES
 from console.invalidation_routes import INVALIDATION_ROUTES
 from console.keys import (
@@ -45,6 +46,7 @@ _LARGEST_BODY = 65_536  # bytes: an acknowledgement is a few hundred
 _ROUTES = (
     *REGISTRY_ROUTES,
     *SERIES_ROUTES,
+    *COMPLIANCE_ROUTES,
     *ALERT_ROUTES,
     *INTAKE_ROUTES,
     *INVALIDATION_ROUTES,

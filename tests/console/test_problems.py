@@ -33,6 +33,8 @@ LISTS = (
     "averages",
     "judgements",
     "reported",
+    "compliance",
+    "budgets",
     "alerts",
     "notices",
     "ledger",

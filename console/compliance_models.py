@@ -1,0 +1,86 @@
+"""What the API answers of compliance and budgets, as models."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotations at run time
+from typing import Literal
+
+from pydantic import Field
+
+from console.models import Model
+
+State = Literal["compliant", "exceeded", "not_assessable"]
+
+
+class Compliance(Model):
+    """What a condition of a limit's rule set is judged to be over one period."""
+
+    enterprise: str
+    source: str
+    channel: str
+    basis: str | None = Field(description="What the value is made of the measured one; null: it.")
+    permit: str
+    rules: str = Field(description="The rule set.")
+    version: str = Field(description="The rule set's.")
+    condition: str
+    clause: str = Field(description="The text of law that the condition stands in.")
+    verified: bool = Field(description="Whether that clause was read in its source.")
+    statistic: Literal["mean", "share", "count", "total"]
+    average: str
+    per: str | None = Field(description="The period that parts are counted in.")
+    group: str | None = Field(description="Conditions of which one is enough share a group.")
+    start: datetime
+    end: datetime
+    label: datetime = Field(description="Start or end: what the rule set calls the period by.")
+    value: float | None = Field(description="Mean, mass, share of parts that comply, or number.")
+    raw: float | None = Field(description="The mean before its uncertainty was subtracted.")
+    state: State = Field(description="Of alternatives: what they are together.")
+    alone: State = Field(description="The condition by itself.")
+    limit: float
+    factor: str = Field(description="Factor x limit is the most that is allowed.")
+    uom: str
+    limit_version: int
+    valid: int = Field(description="Parts that count.")
+    expected: int = Field(description="Parts in operation while the limit was in force.")
+    exceeding: int | None
+    allowed: int | None
+    left: int | None = Field(description="How many more may exceed; below zero: so many too many.")
+    substituted: int
+    complete: float | None = Field(description="Share of the expected parts that is valid.")
+    over: bool = Field(description="False: the period goes on, this is as far as it is known.")
+    until: datetime | None = Field(description="As of when the figures of a running period are.")
+    rest_may_average: float | None = Field(
+        description="What the rest may average so that the limit is kept; below zero: it cannot."
+    )
+    forecast: float | None = Field(description="What it will come to at the present rate.")
+    breaks_at: datetime | None = Field(description="When that breaks the condition.")
+    known_at: datetime = Field(description="When this revision was stored.")
+    revision: int
+
+
+class Budget(Model):
+    """A running mean or mass, and what its rest may do."""
+
+    enterprise: str
+    source: str
+    channel: str
+    basis: str | None
+    permit: str
+    rules: str | None = Field(description="Null: a limit without a rule set.")
+    condition: str | None
+    statistic: Literal["mean", "total"]
+    average: str
+    uom: str
+    limit_version: int
+    start: datetime
+    end: datetime
+    until: datetime = Field(description="As of when.")
+    value: float | None = Field(description="So far: the mean, or tonnes.")
+    complete: float | None = Field(description="How much of the time so far is known.")
+    limit: float | None
+    rest_may_average: float | None = Field(
+        description="What the rest may average so that the limit is kept; below zero: it cannot."
+    )
+    rest_uom: str
+    forecast: float | None
+    breaks_at: datetime | None
