@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from ingest.registry_types import (
@@ -31,6 +31,7 @@ from ingest.rules_values import (
     check_short_term,
     check_window,
     decimal_text,
+    reference_oxygen,
 )
 
 Substance = Annotated[str, Field(pattern=SUBSTANCE_PATTERN)]
@@ -60,7 +61,7 @@ class Reference:
     pressure: Positive = 101.325
     standard: bool = False
     dry: bool = False
-    oxygen: Annotated[float, Field(ge=0, lt=20.9)] | Literal["limit"] | None = None
+    oxygen: Annotated[float | str, PlainValidator(reference_oxygen)] | None = None
     air: Annotated[float, Field(ge=20.9, le=21)] = 21.0
     oxygen_cap: Annotated[float, Field(gt=0, lt=20.9)] | None = None
     co2: Annotated[float, Field(gt=0, le=100)] | None = None

@@ -86,7 +86,7 @@ def _state(basis: Reference) -> str:
     if basis.oxygen == LIMIT_AVERAGE:
         words.append(f"at the reference oxygen of the limit ({basis.air:g} % in air)")
     elif basis.oxygen is not None:
-        words.append(f"at {basis.oxygen:g} % O2 ({basis.air:g} % in air)")
+        words.append(f"at {float(basis.oxygen):g} % O2 ({basis.air:g} % in air)")
     if basis.co2 is not None:
         words.append(f"at {basis.co2:g} % CO2")
     if basis.oxygen_cap is not None:

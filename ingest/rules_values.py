@@ -89,3 +89,14 @@ def decimal_text(value: object) -> str:
     if exact_fraction(text) <= 0:
         raise ValueError(f"{text} is not a factor above 0")
     return text if "/" in text else f"{Decimal(text).normalize():f}"
+
+
+def reference_oxygen(value: object) -> float | str:
+    """Return a reference oxygen [%], or "limit" for the one that each limit names."""
+    if value == LIMIT_AVERAGE:
+        return LIMIT_AVERAGE
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError('expected a reference oxygen in %, such as 6, or "limit"')  # noqa: TRY004
+    if not 0 <= value < 20.9:  # noqa: PLR2004 - the oxygen in air
+        raise ValueError(f"a reference oxygen of {value:g} %: at least 0 and below 20.9 expected")
+    return float(value)

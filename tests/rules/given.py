@@ -52,7 +52,7 @@ def permit(number: str, begin: str, end: str, *limits: str, first: bool = False)
     """Return a permit, after ``permits:`` where it is the first."""
     lines = ["permits:"] if first else []
     lines += [f"  - number: {number}", "    enterprise: gres1"]
-    lines += [f"    valid: {{from: {begin}, until: {end}}}", "    limits:"]
+    lines += [f"    valid: {{from: {begin}, until: {end}}}", "    limits:" + " []" * (not limits)]
     lines += [f"      - {{source: stack-1, {limit}}}" for limit in limits]
     return "\n".join(lines) + "\n"
 
