@@ -67,7 +67,8 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
 ) -> Evidence:
     """Return the evidence of the averages that ended by ``until``: see ``statistics.judge``.
 
-    Invalid days are discarded from what spans more than a day, if the rule says which they are.
+    Invalid days are discarded from means, shares and counts that span more than a day, if the rule
+    says which they are; not from masses, which they would make too low.
     Raises ValueError for a limit of another shape.
     """
     rows = int(np.searchsorted(short.finish, until, side="right"))
@@ -84,7 +85,7 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
     found = None
     if _needs_days(rule):
         found = days(rule, zone, short, counts, operating & in_force, until)
-        if _beyond_a_day(rule) and has_day_rule(rule):
+        if _discards_days(rule):
             counts = counts & found.rows()
     return Evidence(rule, short, zone, until, limits, values, counts, operating, in_force, found)
 
@@ -145,6 +146,11 @@ def _validated(rule: Rule, mean: Floats, limit: Floats) -> Floats:
 def _beyond_a_day(rule: Rule) -> bool:
     spans = (rule.average,) if rule.per is None else (rule.average, rule.per)
     return any(duration(span).beyond_a_day for span in spans)
+
+
+def _discards_days(rule: Rule) -> bool:
+    judges_means = rule.statistic != "total" and rule.of == "exceeding"
+    return judges_means and _beyond_a_day(rule) and has_day_rule(rule)
 
 
 def _needs_days(rule: Rule) -> bool:

@@ -211,6 +211,8 @@ class Judge:
         return good > 0 and Fraction(good, operated) >= Fraction(least, len(states))
 
     def discards(self) -> bool:
+        if self.rule.statistic == "total" or self.rule.of != "exceeding":
+            return False
         spans = [self.rule.average, *([self.rule.per] if self.rule.per else [])]
         return self.day_rule and any(beyond_a_day(span) for span in spans)
 
