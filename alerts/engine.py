@@ -62,9 +62,10 @@ class Engine:
         await self._take(readings)
         self._unfinished = False
 
-    async def _take(self, readings: Readings, *, chains: bool = True) -> None:
+    async def _take(self, readings: Readings, *, derive: bool = True) -> None:
         board = self.board
-        readings = board.layout.derived.with_selected(readings)
+        if derive:
+            readings = board.layout.derived.with_selected(readings)
         plain, odd = split(readings, board)
         journal = Journal()
         for part in rounds(readings, plain):
@@ -78,7 +79,7 @@ class Engine:
         await self._save(journal)
         if len(odd):
             await self._retake(readings, odd)
-        if chains and len(board.layout.derived.chains):
+        if derive and len(board.layout.derived.chains):
             await self._follow(readings)
 
     async def _follow(self, readings: Readings) -> None:
@@ -120,8 +121,9 @@ class Engine:
             channel, step = chains.channel[rows], chains.step[rows]
             begin = board.evaluated[channel]
             value = step_values(board, rows, begin)
-            valid = ~np.isnan(value)
-            board.add(channel[valid], (begin + step - MINUTE)[valid], value[valid])
+            valid, last = ~np.isnan(value), begin + step - MINUTE
+            self._move(journal, channel, last)
+            board.add(channel[valid], last[valid], value[valid])
             self._move(journal, channel, begin + step)
 
     def _move(self, journal: Journal, channel: NDArray[np.int32], until: NDArray[np.int64]) -> None:
@@ -326,7 +328,7 @@ class Engine:
         await self.judge_again(late, Cause.LATE)
         if tail is not None:
             async for readings in tail:
-                await self._take(readings, chains=False)  # theirs are among the spans
+                await self._take(readings, derive=False)  # a chain's are among the spans
                 await self._write_blocks(compare=True)
         self._unfinished = False
 
@@ -382,7 +384,9 @@ class Engine:
         await self.store.save_blocks(blocks, judgements, None, compare=True)
         for one in done:
             channel = one.task.channel
-            newest = max(int(self.board.newest[channel]), one.result.newest)
+            newest = int(self.board.newest[channel])  # of a chain that of its main member
+            if not self.board.layout.chained[channel]:
+                newest = max(newest, one.result.newest)
             self.board.load(channel, one.task.until, newest, one.result)
 
     def _record(self, journal: Journal, done: Done) -> None:

@@ -162,9 +162,10 @@ async def start_judging(
         spans = await read_spans(conn, layout, cold, now, layout.limit_channel[alerting])
         judged_version = await read_progress(conn, "registry")
         kept_from = await readings_kept_from(conn)
+    in_memory = ~board.cold
     engine = Engine(store, board, unresolved, last, NEVER if kept_from is None else kept_from)
     warm = int((~board.cold & (board.evaluated != NEVER)).sum())
-    await engine.wake(spans, tail(store.pool, board, after, last, now))
+    await engine.wake(spans, tail(store.pool, board, in_memory, (after, last), now))
     versions = registry.limits
     starts: dict[int, int] = {}
     for row in np.flatnonzero(versions.version > judged_version).tolist():

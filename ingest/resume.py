@@ -91,18 +91,19 @@ async def _stale(
 
 
 async def tail(
-    pool: asyncpg.Pool, board: Board, after: int, last: int, now: int
+    pool: asyncpg.Pool, board: Board, warm: NDArray[np.bool_], batches: tuple[int, int], now: int
 ) -> AsyncIterator[Readings]:
-    """Yield what warm channels got after batch ``after``, as one batch or a few.
+    """Yield what ``warm`` channels got in (first, last] of ``batches``, as one batch or a few.
 
-    Per channel in order of time: late readings have made their channels cold.
+    Warm are those that were as of then in memory when the server started: the others have it from
+    the database. Per channel in order of time: late readings have made their channels cold.
     """
+    after, last = batches
     async with unavailable("read what came since"), pool.acquire() as conn:
         extent = await read_extent(conn, after)
         for start, end in extent.parts() if extent else ():
             rows = await read_tail(conn, after, start, end)
-            rows = rows[~board.cold[rows["channel"]]]
-            yield Readings(
+            readings = Readings(
                 batch=last,
                 received_at=now,
                 channel=rows["channel"].astype(np.int32),
@@ -112,3 +113,5 @@ async def tail(
                 fresh=np.ones(len(rows), np.bool_),
                 status=rows["status"].astype(np.int8),
             )
+            readings = board.layout.derived.with_selected(readings)
+            yield readings.take(np.flatnonzero(warm[readings.channel]))

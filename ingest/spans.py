@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from alerts.rejudge import Span
 from storage.judging import read_progress, read_unclosed, read_unjudged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import asyncpg
     from numpy.typing import NDArray
@@ -34,11 +35,10 @@ async def read_spans(
     that are derived from them.
     """
     derived = layout.derived
-    computed = np.append(derived.selects.channel, derived.chains.channel)
-    there = newest > 0
-    there[computed] = False
-    channels = np.flatnonzero(there).astype(np.int32)
-    if not len(channels) and not len(computed):
+    selected = np.zeros(layout.channels, np.bool_)
+    selected[derived.selects.channel] = True
+    channels = np.flatnonzero((newest > 0) & ~selected).astype(np.int32)
+    if not len(channels):
         return []
     unclosed = dict(await read_unclosed(conn, channels, newest[channels]))
     unjudged = {
@@ -47,40 +47,45 @@ async def read_spans(
     }
     recent = channels[newest[channels] >= now - RECENT].tolist()
     wanted = {*recent, *alerting.tolist(), *unclosed, *unjudged}
-    spans = []
+    spans = {}
     for channel in sorted(wanted.intersection(channels.tolist())):
         row = unjudged.get(channel)
         judged_until = min(int(newest[channel]), unclosed.get(channel, int(newest[channel])))
         if row is None:
-            spans.append(Span(channel, judged_until))
+            spans[channel] = Span(channel, judged_until)
             continue
         first, final = int(row["first"]), int(row["last"])
-        spans.append(Span(channel, min(judged_until, first), first, final, late=bool(row["late"])))
-    return [*spans, *_of_derived(layout, newest, spans)]
+        spans[channel] = Span(
+            channel, min(judged_until, first), first, final, late=bool(row["late"])
+        )
+    for channel, found in _derived_from(layout, newest, spans):
+        spans.pop(channel, None)  # those of its members come first
+        spans[channel] = found
+    return list(spans.values())
 
 
-def _of_derived(layout: Layout, newest: NDArray[np.int64], spans: list[Span]) -> Iterator[Span]:
-    """Yield the spans of cold derived channels that have a member among ``spans``.
+def _derived_from(
+    layout: Layout, newest: NDArray[np.int64], spans: Mapping[int, Span]
+) -> Iterator[tuple[int, Span]]:
+    """Yield the spans of derived channels that have a member among ``spans``.
 
-    A member's readings that came before the last start of the server are no reason to read a
-    selected channel back: it is read when one of them is touched again.
+    A selected channel closes its blocks by the clock, after those of its member: it is judged
+    again from so long before.
     """
-    derived = layout.derived
-    by_channel = {span.channel: span for span in spans}
-    for channel, of in zip(
-        derived.selects.channel.tolist(), derived.selects.of.tolist(), strict=True
-    ):
-        span = by_channel.get(of)
-        if span is not None and newest[channel] and span.judged_until < newest[of]:
-            by_channel[channel] = _joined(channel, [span])
-            yield by_channel[channel]
-    chains = derived.chains
+    selects, chains = layout.derived.selects, layout.derived.chains
+    found: dict[int, Span] = {}
+    for channel, of in zip(selects.channel.tolist(), selects.of.tolist(), strict=True):
+        if newest[channel] and of in spans:
+            span = spans[of]
+            since = span.judged_until - int(layout.longest[channel]) - HOUR
+            found[channel] = replace(span, channel=channel, judged_until=since)
+    yield from found.items()
+    known = {**spans, **found}
     for place, channel in enumerate(chains.channel.tolist()):
-        if not newest[channel]:
-            continue
-        found = [by_channel[m] for m in chains.member[:, place].tolist() if m in by_channel]
-        if found:
-            yield _joined(channel, found)
+        members = [*chains.member[:, place].tolist(), channel]
+        parts = [known[m] for m in members if m in known]
+        if newest[channel] and parts:
+            yield channel, _joined(channel, parts)
 
 
 def _joined(channel: int, spans: list[Span]) -> Span:

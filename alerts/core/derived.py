@@ -143,7 +143,8 @@ class Derived:
     def series(self, channel: int, read: Mapping[int, Series], until: int) -> Series:
         """Return the readings of a channel from those of its sources.
 
-        Of a chain only steps are there that end at ``until`` or before.
+        Of a chain the steps from its main member's first reading to its last, as far as they end
+        at ``until`` or before.
         """
         row = self.chain_of(np.array([channel], np.int32))
         if row[0] < 0:
@@ -151,10 +152,10 @@ class Derived:
         chain = self.chains.take(row)
         members = chain.member[:, 0].tolist()
         series = {m: self._selected(m, read) for m in members if m >= 0}
-        times = [one.time for one in series.values() if len(one.time)]
-        step = int(chain.step[0])
-        first = min((int(time[0]) for time in times), default=until) // step * step
-        begin = np.arange(first, until - step + 1, step, dtype=np.int64)
+        step, main = int(chain.step[0]), series[members[Role.MAIN]].time
+        first, last = (int(main[0]), int(main[-1])) if len(main) else (until, until)
+        end = min(last // step * step + step, until)
+        begin = np.arange(first // step * step, end - step + 1, step, dtype=np.int64)
         means = np.full((len(Role), len(begin)), np.nan)
         for role, member in enumerate(members):
             if member >= 0 and len(begin):

@@ -40,6 +40,13 @@ class Readings:
     fresh: NDArray[np.bool_]
     status: NDArray[np.int8]
 
+    def take(self, rows: NDArray[np.intp]) -> Readings:
+        """Return some of them."""
+        arrays = ("channel", "time", "value", "valid", "fresh", "status")
+        return Readings(
+            self.batch, self.received_at, *(getattr(self, name)[rows] for name in arrays)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Series:

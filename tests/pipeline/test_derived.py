@@ -1,0 +1,142 @@
+"""Through the whole server: channels that are derived from others, whatever the order of arrival.
+
+The plant of the streams with an oxygen (nox by 0.05), a temperature (dust, each 20 minutes) and
+what they make of so2, each with limits of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, Phase, given, settings
+
+from alerts.core.vocabulary import HOUR, MINUTE
+from tests.fixtures.database import in_database
+from tests.pipeline.streams import REGISTRY, START, Stream, streams
+from tests.pipeline.test_order import FIRST, arriving, assert_as_in_order, minutes
+from tests.pipeline.whole import prepared
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
+
+_CHANNEL = """
+with made as (
+    insert into ams.channels (id, enterprise, source, channel, basis) overriding system value
+    select max(id) + 1, 'gres1', 'stack-1', 'so2', $1 from ams.channels returning id)
+insert into ams.channel_versions (channel, version, effective, parameter, uom, period_us, recipe)
+select id, 1, '2020-01-01', '0330', 'mg/m3', $2, $3::jsonb from made returning channel
+"""
+_LIMIT = """
+with made as (
+    insert into ams.limits (id, permit, channel, average, window_us, condition)
+    overriding system value
+    select max(id) + 1, 'A', $1, $2, $3, 'test' from ams.limits returning id)
+insert into ams.limit_versions ("limit", version, effective, valid_from, valid_until, value, uom,
+                                coverage, warn_at, clear_at, open_after_us, clear_after_us, rule)
+select id, 1, '2025-01-01', '2025-01-01', '2031-01-01', $4, 'mg/m3', '1/4', '0.8', '0.95', 0,
+       300000000, $5::jsonb from made
+"""
+
+
+def member(channel: str, *, basis: str = "", required: int = 1, **more: Any) -> dict[str, Any]:
+    scaled = {"scale": 1.0, "offset": 0.0, "required": required, "substitute": None}
+    return {"channel": channel, "basis": basis, **scaled, **more}
+
+
+def chain(step: int, main: dict[str, Any], **roles: Any) -> dict[str, Any]:
+    reference = {
+        "temperature": 273.15,
+        "pressure": 101.325,
+        "oxygen": None,
+        "air": 21.0,
+        "oxygen_cap": None,
+        "co2": None,
+        "co2_floor": None,
+        **roles.pop("reference", {}),
+    }
+    names = ("second", "temperature", "pressure", "moisture", "oxygen", "co2", "flow")
+    return {
+        "kind": "chain",
+        "output": "value",
+        "step_us": step,
+        "main": main,
+        **dict.fromkeys(names),
+        "wet": False,
+        "stated_oxygen": None,
+        "reference": reference,
+        "mass": None,
+        **roles,
+    }
+
+
+OXYGEN = {"oxygen": member("nox", scale=0.05, wet=False), "reference": {"oxygen": 6.0}}
+WARM = {"temperature": member("dust", offset=273.15)}
+REPAIR = {"kind": "select", "of": {"channel": "so2", "basis": ""}, "value": "measured"}
+DERIVED = {
+    "at 6 % O2": chain(MINUTE, member("so2"), **OXYGEN),
+    "at 6 % O2, mark": chain(
+        MINUTE,
+        member("so2"),
+        output="mark",
+        oxygen=member("nox", scale=0.05, wet=False) | {"substitute": 8.0},
+        reference={"oxygen": 6.0},
+    ),
+    "at 0 °C": chain(20 * MINUTE, member("so2", required=4), **WARM),
+    "idle": REPAIR | {"statuses": ["calibration", "malfunction"], "value": "idle"},
+    "in repair": REPAIR | {"statuses": ["calibration", "malfunction"]},
+    "in repair at 6 % O2": chain(MINUTE, member("so2", basis="in repair"), **OXYGEN),
+}
+
+
+@pytest_asyncio.fixture
+async def template(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
+    """The name of a database that has the registry of the streams, and what is derived of it."""
+    registry = tmp_path / "registry.yaml"
+    registry.write_text(REGISTRY)
+    async with prepared(postgres_url, registry, FIRST) as name:
+        conn = await asyncpg.connect(in_database(postgres_url, name))
+        for basis, recipe in DERIVED.items():
+            step = recipe.get("step_us", MINUTE)
+            channel = await conn.fetchval(_CHANNEL, basis, step, json.dumps(recipe))
+            for average, window, value in (
+                ("20min", 20, 80.0),
+                ("1h", 60, 90.0),
+                ("1d", 1440, 60.0),
+            ):
+                rule = None if average == "1h" else json.dumps({"alert": True})
+                await conn.execute(_LIMIT, channel, average, window * MINUTE, value, rule)
+        await conn.close()
+        yield name
+
+
+@pytest.mark.timeout(60 + 40 * EXAMPLES)
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes too long to shrink
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(stream=streams())
+async def test_order_of_arrival_decides_nothing(
+    postgres_url: str, template: str, stream: Stream
+) -> None:
+    """Delayed, shuffled, repeated, revised, cut and restarted anywhere: as in the sorted run."""
+    await assert_as_in_order(postgres_url, template, stream, START)
+
+
+async def test_oxygen_that_comes_two_hours_late(postgres_url: str, template: str) -> None:
+    oxygen = tuple(one._replace(key="nox") for one in minutes(0, 90, 100.0))
+    stream = arriving(
+        (START + 2 * HOUR, minutes(0, 90, 95.0)),
+        (START + 4 * HOUR, oxygen),
+    )
+    found = await assert_as_in_order(postgres_url, template, stream, START)
+    assert any(item["channel"] == "so2" for item in found["alerts"])
