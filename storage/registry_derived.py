@@ -109,6 +109,7 @@ def _fill(table: Chains, row: int, recipe: Recipe) -> None:
     table.oxygen_wet[row], table.co2_wet[row] = oxygen.get("wet", False), co2.get("wet", False)
     table.flow_wet[row] = flow.get("wet", False)
     table.flow_standard[row] = flow.get("standard", False)
+    table.standard[row] = recipe.get("standard", False)
     table.stated_oxygen[row] = _number(recipe["stated_oxygen"])
     table.mass[row] = _number(recipe["mass"])
     target = recipe["reference"]

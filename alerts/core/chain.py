@@ -52,7 +52,8 @@ class Chains:
     ``scale`` plus ``offset`` are in the role's unit. ``required`` is how many of its values a step
     of ``step`` (us) needs, ``substitute`` what stands for it where it is missing (NaN: nothing
     does). Main values are first calibrated: ``calibrated_from`` (us, ascending), ``intercept`` and
-    ``slope`` have shape (versions, n). ``wet``: the main value is of wet gas and the result of dry.
+    ``slope`` have shape (versions, n). ``wet``: the main value is of wet gas and the result of dry;
+    ``standard``: it is at the target's temperature and pressure, whatever the flow is.
     ``stated_oxygen``: the main value is at this reference oxygen already. Of the target state NaN
     means: not converted to. ``mass`` is the factor on concentration x flow (NaN: no mass flow).
     ``mark``: the value is 1 where a substitute was used, and nothing elsewhere.
@@ -73,6 +74,7 @@ class Chains:
     co2_wet: NDArray[np.bool_]
     flow_wet: NDArray[np.bool_]
     flow_standard: NDArray[np.bool_]
+    standard: NDArray[np.bool_]
     stated_oxygen: Floats
     temperature: Floats
     pressure: Floats
@@ -113,6 +115,7 @@ class Chains:
             co2_wet=no.copy(),
             flow_wet=no.copy(),
             flow_standard=no.copy(),
+            standard=no.copy(),
             mark=no.copy(),
         )
 
@@ -164,8 +167,8 @@ def _concentration(chains: Chains, values: Floats) -> Floats:
         temperature, pressure = _state(chains, values)
         result = to_standard_state(
             result,
-            temperature,
-            pressure,
+            np.where(chains.standard, chains.temperature, temperature),
+            np.where(chains.standard, chains.pressure, pressure),
             reference_temperature=chains.temperature,
             reference_pressure=chains.pressure,
         )
