@@ -239,10 +239,12 @@ class Pipeline:
         A piece is read where it is committed, behind what was received before.
         """
         until = time.monotonic() + REVISING
-        while self._revision_wanted and not self._stopping and time.monotonic() < until:
+        while self._revision_wanted and not self._stopping:
             work = _Work(None, None, asyncio.Event())
             await self._prepared.put(work)
             await work.done.wait()
+            if time.monotonic() > until:
+                return
 
     async def _look_up_boots(self, draft: Draft) -> None:
         unknown = self._preparer.unknown_boots(draft)

@@ -250,8 +250,11 @@ async def test_killed_amid_a_span_the_next_start_goes_on(
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_readings_that_arrive_meanwhile_are_received_last(server: Whole) -> None:
+async def test_readings_that_arrive_meanwhile_are_received_last(
+    server: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Corrections of the span that come between its pieces are kept as they came."""
+    monkeypatch.setattr("ingest.pipeline.REVISING", 0.0)  # a piece and a delivery in turn
     await measure(server)
     number = await ask(server, 0, HOURS)
     server.pipeline.revise()
@@ -271,6 +274,7 @@ async def test_readings_that_arrive_meanwhile_are_received_last(server: Whole) -
         " from all_readings r left join invalidation_batches b using (batch) group by time"
     )
     assert len(histories) == HOURS
+    assert {invalid[-1] for *_, invalid in histories} == {True, False}
     for _, status, value, batch, invalid in histories:
         assert batch == sorted(batch)
         for place in range(1, len(status)):
@@ -308,7 +312,7 @@ async def test_deliveries_have_their_turn_amid_a_large_span(
     server: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(invalidating, "MOST_READINGS", 1)
-    monkeypatch.setattr("ingest.pipeline.REVISING", 0.0001)
+    monkeypatch.setattr("ingest.pipeline.REVISING", 0.0)
     await measure(server)
     number = await ask(server, 0, HOURS)
     server.pipeline.revise()
