@@ -29,8 +29,11 @@ OPERATING_DAYS_WITHIN = 800 * DAY  # how far back the last operating days are lo
 LONGEST_RUN = 31 * DAY  # how far back an uninterrupted occurrence is followed
 FAR = 253_370_764_800_000_000  # the year 9999: later than all that is stored
 
-CHANGED = np.dtype([("limit", "i4"), ("first", "i8"), ("last", "i8")])
-"""Of each condition from when to when something changed: periods that hold any of it depend."""
+CHANGED = np.dtype([("limit", "i4"), ("first", "i8"), ("last", "i8"), ("finish", "i8")])
+"""Of each condition from when to when something changed: periods that hold any of it depend.
+
+``finish``: when the last of them ends.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ def changes_of(
         if any(_operating_days(version.rule) for version in one.versions):
             last = max(last, until)
         first = max(min(first, judged.get(one.limit, since)), since)
-        found.append((one.limit, first, max(first, last)))
+        last = max(first, min(last, until))
+        ends = [reach(v.rule, one.zone, first, last)[1] for v in one.versions]
+        found.append((one.limit, first, last, min(FAR, max(ends))))
     return np.array(found, CHANGED)
 
 

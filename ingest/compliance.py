@@ -48,7 +48,7 @@ SETTLED = 2 * MINUTE  # after the end of a block nothing of it is waited for
 QUIET_EVERY = 10 * MINUTE
 DUE_AT_ONCE = 20_000
 CHANNELS_AT_ONCE = 200
-CELLS = 1_000_000  # short-term averages in memory at once: about 60 bytes each
+CELLS = 250_000  # short-term averages in memory at once; a verdict of each takes 1 kB
 APART = DAY  # changes further from each other are judged apart
 
 
@@ -99,7 +99,7 @@ class Follower:
                 break
             after = int(found["id"].max())
             settled = found["last"] + self._watched.longest(found["channel"]) <= until
-            found = found[settled]
+            found = found[settled | (found["last"] >= FAR)]
             await self._judge_all(self._spans(found), until)
             done = [int(row["id"]) for row in found if not self._fails(int(row["channel"]))]
             async with self.pool.acquire() as conn:
@@ -193,9 +193,7 @@ class Follower:
         rows = await asyncio.to_thread(
             judge_scopes, chunk.scopes, averages, chunk.columns, chunk.changes, until
         )
-        limits = chunk.changes["limit"].tolist()
-        first = int(chunk.changes["first"].min())
-        stored = await verdicts.read_current(conn, limits, first, FAR)
+        stored = await verdicts.read_current(conn, chunk.changes)
         stored = stored[depends(stored, chunk.changes)]
         news, revision = changed(rows, stored, FIGURES)
         running = rows[~rows["over"]]

@@ -63,17 +63,19 @@ _DUE_FIELDS: Fields = (
 )
 _DUE = "select id, channel, first, last from compliance_due where id > $1 order by id limit $2"
 
+# The last instant is the year 9999 where everything after the first depends.
+
 # What registries applied after version $1 judge otherwise: from where a version of a condition
 # applies, or its predecessor does no longer; all of an enterprise whose entry changed (its zone).
 _BY_REGISTRY = """
 insert into compliance_due (channel, first, last)
-select l.channel, min(greatest(v.effective, v.valid_from)), $2::timestamptz
+select l.channel, min(greatest(v.effective, v.valid_from)), '9999-01-01Z'
 from limit_versions v join limits l on l.id = v."limit"
 where v.version > $1 and exists (
     select from limit_versions r where r."limit" = l.id and r.rule ? 'statistic')
 group by l.channel having min(greatest(v.effective, v.valid_from)) <= $2::timestamptz
 union all
-select distinct l.channel, '2000-01-01Z'::timestamptz, $2::timestamptz
+select distinct l.channel, '2000-01-01Z'::timestamptz, '9999-01-01Z'::timestamptz
 from entity_versions e join channels c on c.enterprise = e.path
 join limits l on l.channel = c.id
 where e.kind = 'enterprise' and e.version > $1 and exists (
@@ -86,10 +88,10 @@ where e.kind = 'enterprise' and e.version > $1 and exists (
 # Running periods that the clock ended: they are over though no block may ever come.
 _ENDED = """
 insert into compliance_due (channel, first, last)
-select l.channel, min(r.finish) - interval '1 microsecond', $1
+select l.channel, min(r.finish) - interval '1 microsecond', '9999-01-01Z'
 from compliance_running r join limits l on l.id = r."limit"
 where r.finish <= $1 and not exists (
-    select from compliance_due d where d.channel = l.channel and d.last >= $1)
+    select from compliance_due d where d.channel = l.channel and d.last = '9999-01-01Z')
 group by l.channel
 """
 
@@ -97,7 +99,7 @@ group by l.channel
 # ended, or the plant stands still.
 _QUIET = """
 insert into compliance_due (channel, first, last)
-select l.channel, $1::timestamptz - interval '1 microsecond', $1
+select l.channel, $1::timestamptz - interval '1 microsecond', '9999-01-01Z'
 from limits l
 join lateral (
     select rule, ended, valid_until from limit_versions
@@ -179,7 +181,7 @@ async def note_blocks(conn: Connection, blocks: BlockRows, watched: Watched) -> 
 
 
 async def note_registry(conn: Connection, version: int, until: int) -> None:
-    """Note what registries applied after ``version`` change, as far as ``until``."""
+    """Note what registries applied after ``version`` change that is in force by ``until``."""
     await conn.execute(_BY_REGISTRY, version, from_micros(until))
 
 

@@ -68,12 +68,13 @@ _CURRENT_FIELDS: Fields = (
     ("revision", "int4"),
 )
 _CURRENT = """
-select distinct on ("limit", finish) "limit", limit_version as version, start, finish,
+select distinct on (c."limit", c.finish) c."limit", limit_version as version, start, c.finish,
        coalesce(value, 'NaN') as value, coalesce(raw, 'NaN') as raw,
        coalesce(complete, 'NaN') as complete, state, alone, valid, expected, exceeding, allowed,
        substituted, over::int, revision
-from compliance where "limit" = any($1::int4[]) and finish > $2 and finish <= $3
-order by "limit", finish, revision desc
+from unnest($1::int4[], $2::timestamptz[], $3::timestamptz[]) as w ("limit", first, finish)
+join compliance c on c."limit" = w."limit" and c.finish > w.first and c.finish <= w.finish
+order by c."limit", c.finish, revision desc
 """
 
 _JUDGED_UNTIL = """
@@ -92,15 +93,17 @@ where r."limit" = w."limit" and (r.finish > w.first and r.start <= w.last
 """
 
 
-async def read_current(
-    conn: Connection, limits: Sequence[int], after: int, until: int
-) -> NDArray[np.void]:
-    """Return the current revisions of periods that end in (after, until], withdrawn ones too.
+async def read_current(conn: Connection, changed: NDArray[np.void]) -> NDArray[np.void]:
+    """Return the current revisions of periods that may depend on what changed, withdrawn too.
 
-    An array of ``VERDICT``'s stored fields with ``revision``, by limit and finish.
+    ``changed`` has of each limit (``limit``) the ``first`` instant that changed and the
+    ``finish`` of the last period that may depend on it. An array of ``VERDICT``'s stored fields
+    with ``revision``, by limit and finish.
     """
-    bounds = (from_micros(after), from_micros(until))
-    return await copy_out(conn, _CURRENT, list(limits), *bounds, fields=_CURRENT_FIELDS)
+    bounds = ([from_micros(one) for one in changed[name].tolist()] for name in ("first", "finish"))
+    return await copy_out(
+        conn, _CURRENT, changed["limit"].tolist(), *bounds, fields=_CURRENT_FIELDS
+    )
 
 
 async def judged_until(conn: Connection, limits: Sequence[int]) -> dict[int, int]:

@@ -51,6 +51,7 @@ async def test_the_clock_ends_a_period_though_nothing_comes(plant: Plant) -> Non
 async def test_a_block_is_taken_when_those_beside_it_must_be_there_too(plant: Plant) -> None:
     channel = await plant.channel()
     limit = await plant.limit(channel, QUIET)
+    await plant.work("2026-02-01T00:00")
     await plant.blocks(channel, "2026-02-01T00:00", [90.0, 90.0])
     await plant.work("2026-02-01T01:30")
     assert len(await plant.judged(limit)) == 0
