@@ -91,7 +91,10 @@ async def _follow(
 
 async def _wait(conn: asyncpg.Connection, console: Console, ids: Sequence[int]) -> list[Done]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    quiet = not console.is_terminal
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet
+    ) as bar:
         task = bar.add_task("readings", total=float(len(ids)))
         deadline = time.monotonic() + PATIENCE
         before: list[Done] = []

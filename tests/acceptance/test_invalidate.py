@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import shlex
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from console.invalidation_models import Invalidate, Restore
+from ingest.cli import cli
 from tests.acceptance import plants
 from tests.acceptance.publishing import minutes, plant, rfc3339, sample
 from tests.acceptance.recipient import SECRET, recipient
 from tests.acceptance.server import ENVIRONMENT, AmsServer, run, serving, until
+from tests.test_docs import ROOT, unknown_word
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,3 +243,17 @@ async def test_an_unknown_channel_and_number_are_named(here: Path) -> None:
     told = await server.command("invalidate", "--restore", "7", *WHY)
     assert told.code == 2
     assert "there is no invalidation 7" in told.err
+
+
+def test_the_commands_and_bodies_of_the_page_are_understood() -> None:
+    page = (ROOT / "docs" / "invalidation.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        _, *words = shlex.split(command.replace("\\\n", " "))
+        assert unknown_word(cli, words) is None
+    bodies = re.findall(r"^```http\nPOST (\S+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    models = {"/api/v1/invalidations": Invalidate, "/api/v1/invalidations/17/restore": Restore}
+    assert [route for route, _ in bodies] == list(models)
+    for route, body in bodies:
+        models[route].model_validate(json.loads(body), strict=True)
