@@ -24,6 +24,8 @@ from tests.test_docs import ROOT, unknown_word
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic import BaseModel
+
     from tests.acceptance.api import Api, Item
 
 pytestmark = pytest.mark.timeout(400)
@@ -253,7 +255,10 @@ def test_the_commands_and_bodies_of_the_page_are_understood() -> None:
         _, *words = shlex.split(command.replace("\\\n", " "))
         assert unknown_word(cli, words) is None
     bodies = re.findall(r"^```http\nPOST (\S+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    models = {"/api/v1/invalidations": Invalidate, "/api/v1/invalidations/17/restore": Restore}
+    models: dict[str, type[BaseModel]] = {
+        "/api/v1/invalidations": Invalidate,
+        "/api/v1/invalidations/17/restore": Restore,
+    }
     assert [route for route, _ in bodies] == list(models)
     for route, body in bodies:
         models[route].model_validate(json.loads(body), strict=True)
