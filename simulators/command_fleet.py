@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulators.averages import BLOCK
 from simulators.fault_list import FAULTS
 from simulators.fleet import Course, now, run_fleet
 from simulators.fleet_registry import enterprise_entry, permit_entry
@@ -53,6 +54,9 @@ Faults: {", ".join(list(FAULTS)[:7])},
 {", ".join(list(FAULTS)[7:])};
 each can have the average simulated time between two of them at a unit.
 
+With --averages each unit reports the 20-minute means of what it measured, whatever its faults made
+of the readings; with --averages-apart 0.3 they are 30 % too high for some hours of a day.
+
 \b
 Examples:
   ams-simulator fleet --broker mqtt://127.0.0.1:1883 --plants 3 --speed 60
@@ -79,6 +83,14 @@ Examples:
 @click.option(
     "--faults", type=FAULT_LIST, default="none", show_default=True, help="none, all or a list."
 )
+@click.option("--averages", is_flag=True, help="Units report their own 20-minute means too.")
+@click.option(
+    "--averages-apart",
+    type=click.FloatRange(0, 10),
+    default=0.0,
+    show_default=True,
+    help="By which share they are at times too high.",
+)
 def fleet(  # noqa: PLR0913  one argument for each option
     *,
     broker: Broker | None,
@@ -90,6 +102,8 @@ def fleet(  # noqa: PLR0913  one argument for each option
     duration: int | None,
     period: int,
     faults: dict[str, int],
+    averages: bool,
+    averages_apart: float,
 ) -> int:
     """Simulate plants; returns 1 when messages were left unacknowledged."""
     need_something_to_do(broker, registry_out)
@@ -97,6 +111,8 @@ def fleet(  # noqa: PLR0913  one argument for each option
         raise click.BadParameter(
             "must be whole seconds that divide a day, as 10s, 60s or 20min", param_hint="--period"
         )
+    if averages and BLOCK % period:
+        raise click.BadParameter("must divide 20min with --averages", param_hint="--period")
     chosen = list(fleet_plants(plants, seed))
     if registry_out is not None:
         write_registry(
@@ -113,7 +129,8 @@ def fleet(  # noqa: PLR0913  one argument for each option
             f"{rfc3339(first)} is in the future; readings would be refused", param_hint="--start"
         )
     end = None if duration is None else first + duration
-    return asyncio.run(_run(chosen, Course(seed, first, end, period, speed, faults), broker))
+    course = Course(seed, first, end, period, speed, faults, averages, averages_apart)
+    return asyncio.run(_run(chosen, course, broker))
 
 
 def default_start(wall: int, speed: float, duration: int | None) -> int:

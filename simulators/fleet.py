@@ -10,6 +10,7 @@ from itertools import takewhile
 from random import Random
 from typing import TYPE_CHECKING
 
+from simulators.averages import Report, averages_topic, reports
 from simulators.fault_list import with_faults
 from simulators.instants import SECOND
 from simulators.message import Outgoing, boot_id, readings_topic, status_payload, status_topic
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from simulators.broker import Broker
+    from simulators.message import Sample
     from simulators.plants import Plant
 
 OWN_CONNECTIONS = 200  # units that get an MQTT client each; more of them share
@@ -33,6 +35,7 @@ class Course:
 
     ``speed`` is simulated time by real time. Simulated time never gets ahead of the wall clock: a
     run that has caught up goes on live. ``faults`` says how often each strikes a unit.
+    ``averages``: the units report their own means too, at times by the share ``apart`` too high.
     """
 
     seed: int
@@ -41,6 +44,8 @@ class Course:
     period: int
     speed: float
     faults: dict[str, int]
+    averages: bool = False
+    apart: float = 0.0
 
 
 def now() -> int:
@@ -50,19 +55,42 @@ def now() -> int:
 
 def unit_messages(plant: Plant, course: Course) -> Iterator[Outgoing]:
     """Yield what a plant's unit sends, in the order of sending; equal courses, equal bytes."""
-    seed = f"{course.seed}/{plant.enterprise}/{plant.unit}"
-    boot, rng = first_boot(plant, course), Random(seed)
-    way = rng.randrange(min(LONGEST_WAY, course.period))
-    measured = takewhile(
-        lambda sample: course.end is None or sample.time < course.end,
-        samples(plant, rng, course.start, course.period),
-    )
+    seed, boot = _seed(plant, course), first_boot(plant, course)
+    way, measured = _measured(plant, course)
     stream = (
         Outgoing(sample.time + way, boot, seq, (sample,)) for seq, sample in enumerate(measured)
     )
     return with_faults(
         stream, course.faults, seed=seed, start=course.start, period=course.period, keys=plant.keys
     )
+
+
+def unit_reports(plant: Plant, course: Course) -> Iterator[Report]:
+    """Yield the means that a plant's unit makes of what it measures, if it does."""
+    if not course.averages:
+        return
+    way, measured = _measured(plant, course)
+    yield from reports(
+        measured,
+        first_boot(plant, course),
+        period=course.period,
+        way=way,
+        seed=_seed(plant, course),
+        apart=course.apart,
+    )
+
+
+def _measured(plant: Plant, course: Course) -> tuple[int, Iterator[Sample]]:
+    """Return how long a unit takes to send what it measured (microseconds), and its samples."""
+    rng = Random(_seed(plant, course))
+    way = rng.randrange(min(LONGEST_WAY, course.period))
+    everything = samples(plant, rng, course.start, course.period)
+    end = course.end
+    return way, takewhile(lambda sample: end is None or sample.time < end, everything)
+
+
+def _seed(plant: Plant, course: Course) -> str:
+    return f"{course.seed}/{plant.enterprise}/{plant.unit}"
 
 
 def first_boot(plant: Plant, course: Course) -> str:
@@ -109,6 +137,10 @@ async def run_fleet(  # noqa: PLR0913  what to send, where to, until when, and w
             await pace.reach(message.due)
             at(message.due)
             publisher = publishers[plant.enterprise]
+            if isinstance(message, Report):
+                topic = averages_topic(plant.enterprise, plant.unit)
+                await publisher.put(Parcel(topic, message.payload()))
+                continue
             if boots.setdefault(plant.enterprise, message.boot) != message.boot:
                 boots[plant.enterprise] = message.boot
                 await _tell_state(publisher, plant, message.boot)
@@ -118,13 +150,18 @@ async def run_fleet(  # noqa: PLR0913  what to send, where to, until when, and w
     await deliver(set(publishers.values()), feed, stop)
 
 
-def merged(plants: Sequence[Plant], course: Course) -> Iterator[tuple[Plant, Outgoing]]:
+def merged(plants: Sequence[Plant], course: Course) -> Iterator[tuple[Plant, Outgoing | Report]]:
     """Yield the messages of all plants in the order in which they are due."""
 
-    def of(plant: Plant) -> Iterator[tuple[Plant, Outgoing]]:
-        return ((plant, message) for message in unit_messages(plant, course))
+    def of(
+        plant: Plant, messages: Iterator[Outgoing | Report]
+    ) -> Iterator[tuple[Plant, Outgoing | Report]]:
+        return ((plant, message) for message in messages)
 
-    return heapq.merge(*map(of, plants), key=lambda pair: pair[1].due)
+    streams = [of(plant, unit_messages(plant, course)) for plant in plants]
+    if course.averages:
+        streams += [of(plant, unit_reports(plant, course)) for plant in plants]
+    return heapq.merge(*streams, key=lambda pair: pair[1].due)
 
 
 def _publishers(

@@ -44,12 +44,13 @@ class Outgoing:
         """Return the bytes to publish, the same for the same message."""
         if self.raw is not None:
             return self.raw
-        samples = [_sample(sample, self.zone) for sample in self.samples]
+        samples = [encoded_sample(sample, self.zone) for sample in self.samples]
         body = {"boot": self.boot, "seq": self.seq, "samples": samples}
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _sample(sample: Sample, zone: timezone) -> dict[str, object]:
+def encoded_sample(sample: Sample, zone: timezone = UTC) -> dict[str, object]:
+    """Return a sample as it stands in a message."""
     encoded: dict[str, object] = {
         "time": rfc3339(sample.time, zone),
         "values": sample.values,
