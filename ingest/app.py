@@ -247,9 +247,9 @@ class Server:
             revise=self.pipeline.revise,
         )
         self.metrics.watch_link(
-            connected=lambda: self.link.connected,
-            unacked=lambda: self.link.unacked,
-            oldest_unacked_at=lambda: self.link.oldest_unacked_at,
+            connected=lambda: self.link.connected and self.reporting.link.connected,
+            unacked=lambda: self.link.unacked + self.reporting.link.unacked,
+            oldest_unacked_at=self._oldest_unacked_at,
             clock=wall_clock,
         )
         await stack.enter_async_context(self.link)
@@ -310,6 +310,10 @@ class Server:
         self.pipeline.use(registry)
         self.reporting.use(registry)
         await self.judge.follow(registry)
+
+    def _oldest_unacked_at(self) -> int | None:
+        both = (self.link.oldest_unacked_at, self.reporting.link.oldest_unacked_at)
+        return min((one for one in both if one is not None), default=None)
 
     def _waiting_since(self) -> int | None:
         """Return when the oldest message was received that is not judged, None where all are."""
