@@ -80,6 +80,12 @@ class Stack:
         if channel.nox_of is None:
             return [Part(channel)]
         no, no2 = (self._part_of(channel, name) for name in (channel.nox_of.no, channel.nox_of.no2))
+        if channel.calibration or no2.calibration:
+            raise RuleProblem(
+                f"{channel.id} is a sum: only the calibration of {no.id} can be applied in it, not "
+                f"one of {no2.id if no2.calibration else channel.id}",
+                "channel",
+            )
         if state_of(no.basis) != state_of(no2.basis):
             raise RuleProblem(
                 f"{channel.id} is the sum of {no.id} and {no2.id}, whose gas differs: give both "

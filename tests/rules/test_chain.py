@@ -226,6 +226,8 @@ def test_a_binding_of_the_channel_comes_before_that_of_the_source() -> None:
          "enterprises[0].sources[0].channels[8].nox_of", 'no measured channel "no3"'),
         ("nox_of: {no: no, no2: no2}", "nox_of: {no: no, no2: ppm}",
          "enterprises[0].sources[0].channels[8].nox_of", "whose gas differs"),
+        ("{id: no2, ", "{calibration: [{from: 2026-01-01, slope: 1.1}], id: no2, ",
+         "enterprises[0].sources[0].channels[8].nox_of", "only the calibration of no can"),
         ("unit: mg/m3, period: 60s, nox_of", "unit: ppm, period: 60s, nox_of",
          "enterprises[0].sources[0].channels[8].nox_of", "all in ppm, or all in mg/m3"),
         ("unit: mg/m3, period: 60s, nox_of", "unit: mg/m3, period: 10s, nox_of",

@@ -1,0 +1,69 @@
+"""Every scenario of tests/scenarios/rules, from the rule set's file to the judgement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ingest.rules_resolve import preset, preset_names
+from tests.rules.scenario import Case, all_cases, run, shown
+
+CASES = all_cases()
+DEFAULT = "P1"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_scenario_ends_as_it_says(case: Case) -> None:
+    expected: list[dict[str, Any]] = case.said["periods"]
+    others = case.said.get("others")
+    found = [one for judged in run(case) for one in shown(judged, case.zone)]
+    wanted = {(one.get("permit", DEFAULT), one["at"]): one for one in expected}
+    assert len(wanted) == len(expected), "a period is named twice"
+    named = {(one["permit"], one["at"]): one for one in found}
+    assert len(named) == len(found)
+    assert set(wanted) <= set(named), sorted(named)
+    for key, one in named.items():
+        if key in wanted:
+            assert {name: one[name] for name in wanted[key] if name != "permit"} == {
+                name: value for name, value in wanted[key].items() if name != "permit"
+            }, case.said["says"]
+        else:
+            assert one["state"] == others, f"{key} is not expected: {one}"
+
+
+CONDITIONS = [
+    (name, condition.id)
+    for name in preset_names()
+    for found in [preset(name)]
+    if found is not None
+    for condition in found.versions[-1].conditions
+]
+
+
+@pytest.mark.parametrize(("rules", "condition"), CONDITIONS)
+def test_each_condition_of_each_preset_has_both_sides_in_scenarios(
+    rules: str, condition: str
+) -> None:
+    mine = [case for case in CASES if case.rules == rules and case.conditions == [condition]]
+    states = {one["state"] for case in mine for one in case.said["periods"]}
+    assert {"compliant", "exceeded"} <= states
+
+
+@pytest.mark.parametrize("rules", preset_names())
+def test_each_preset_has_a_scenario_from_raw_values(rules: str) -> None:
+    assert any(case.rules == rules and "raw" in case.said for case in CASES)
+    assert any(
+        one["state"] == "not_assessable"
+        for case in CASES
+        if case.rules == rules
+        for one in case.said["periods"]
+    )
+
+
+def test_no_condition_of_a_version_goes_untested() -> None:
+    """A second version of a preset needs scenarios of its own: then this test must grow too."""
+    for name in preset_names():
+        found = preset(name)
+        assert found is not None
+        assert len(found.versions) == 1
