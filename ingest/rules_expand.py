@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from alerts.core.rounding import exact_fraction, thresholds
+from alerts.core.rounding import LARGEST_DENOMINATOR, exact_fraction, thresholds
 from alerts.core.rules import Rule
 from ingest.registry_values import microseconds, midnight, midnight_after, parse_day
 from ingest.rules_chain import chain_of
@@ -193,7 +193,7 @@ def _row(
     rule = _rule(case, condition, average, short_term)
     row = _plain_row(case, average, found.basis)
     return row._replace(
-        value=thresholds(rule.limit, rule.factor, "1")[0],
+        value=thresholds(rule.limit, _followed_factor(condition), "1")[0],
         uom=rule.uom,
         condition=f"{condition.id}@{case.version.from_}",
         rule=json.dumps(asdict(rule), ensure_ascii=False),
@@ -241,6 +241,8 @@ def _records(case: _Case, short_term: str, found: Judged) -> Iterator[LimitRow]:
 
 def _rule(case: _Case, condition: Condition, average: str, short_term: str) -> Rule:
     limit, version, validity = case.limit, case.version, case.version.validity
+    # Numbers of parts a day are of the rule set's own short-term averages, not of shorter ones.
+    own_parts = condition.short_term in {None, version.short_term}
     value = (limit.values or {}).get(condition.id, limit.value)
     uom, scale = AMOUNT.get(limit.unit, (limit.unit, 1.0))
     rule = Rule(
@@ -254,7 +256,8 @@ def _rule(case: _Case, condition: Condition, average: str, short_term: str) -> R
         short_term=short_term,
         limit=value if scale == 1.0 else thresholds(value * scale, "1", "1")[0],
         uom=uom,
-        factor=_factor(condition),
+        factor=condition.factor,
+        reached=condition.reached,
         rolling=condition.rolling,
         per=None if condition.per is None else window_text(condition.per),
         rolling_per=condition.rolling_per,
@@ -265,8 +268,8 @@ def _rule(case: _Case, condition: Condition, average: str, short_term: str) -> R
         coverage=condition.coverage or case.coverage,
         quadrants=validity.quadrants,
         leaves_out=tuple(_leaves_out(case, condition)),
-        invalid_parts_a_day=validity.invalid_parts_a_day,
-        valid_parts_a_day=validity.valid_parts_a_day,
+        invalid_parts_a_day=validity.invalid_parts_a_day if own_parts else None,
+        valid_parts_a_day=validity.valid_parts_a_day if own_parts else None,
         valid_days_a_month=validity.valid_days_a_month,
         valid_days_in_february=validity.valid_days_in_february,
         geometric=condition.geometric,
@@ -284,10 +287,11 @@ def _leaves_out(case: _Case, condition: Condition) -> Sequence[str]:
     return case.version.leaves_out if condition.leaves_out is None else condition.leaves_out
 
 
-def _factor(condition: Condition) -> str:
+def _followed_factor(condition: Condition) -> str:
+    """Return the factor that rolling means are followed with, which know only "above"."""
     if not condition.reached:
         return condition.factor
-    # A mean that reaches the threshold exceeds this: nine digits cannot tell it from the next.
+    # A mean that reaches the threshold exceeds this: nine digits can hardly tell it from the next.
     least = exact_fraction(condition.factor) - _LEAST
     return f"{Decimal(least.numerator) / Decimal(least.denominator):.9f}".rstrip("0")
 
@@ -314,8 +318,13 @@ def _with_uncertainty(rule: Rule, case: _Case, value: float) -> Rule:
     share = given.shares.get(parameter)
     if given.method == "none" or share is None:
         return rule
-    small = given.small_limits.get(parameter)
-    if small is not None and value < small.below:
-        product = exact_fraction(share) * exact_fraction(small.factor)
-        share = f"{product.numerator}/{product.denominator}"
+    small, daily = given.small_limits.get(parameter), case.limit.value
+    exact = exact_fraction(share)
+    if small is not None and daily < small.below:
+        exact *= exact_fraction(small.factor)
+    # The share is of the daily limit, whatever the figure (2010/75/EU, annex VI part 6, 1.3).
+    exact *= Fraction(str(daily)) / Fraction(str(value))
+    if exact != exact_fraction(share):
+        exact = exact.limit_denominator(LARGEST_DENOMINATOR)
+        share = f"{exact.numerator}/{exact.denominator}"
     return replace(rule, uncertainty=given.method, uncertainty_share=share)
