@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def changes_of(
             last = max(last, until)
         first = max(min(first, judged.get(one.limit, since)), since)
         last = max(first, min(last, until))
-        ends = [reach(v.rule, one.zone, first, last)[1] for v in one.versions]
+        ends = [reach(kind_of(v.rule), one.zone, first, last)[1] for v in one.versions]
         found.append((one.limit, first, last, min(FAR, max(ends))))
     return np.array(found, CHANGED)
 
@@ -101,6 +102,7 @@ def scopes(conditions: Sequence[Condition], changes: Rows) -> list[Scope]:
     return found
 
 
+@lru_cache(maxsize=1024)  # many limits share rule and hour, and calendars take milliseconds
 def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
     """Return the span whose short-term averages decide what a change in [first, last] changes.
 
