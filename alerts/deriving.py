@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.board import Board
+    from alerts.core.chain import Chains
     from alerts.core.derived import Derived
     from alerts.core.records import Readings
     from alerts.layout import Layout
 
 _FOREVER = np.iinfo(np.int64).max
+_ABREAST = 16_384  # chains that are computed together: they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,23 +158,48 @@ def step_values(
 ) -> NDArray[np.float64]:
     """Return the value of each chain for the step that begins at ``begin``, from the slots."""
     chains = board.layout.derived.chains
-    ring, place = board.rings[MINUTE], board.rows[MINUTE]
-    means = np.full((len(Role), len(rows)), np.nan)
-    for step in np.unique(chains.step[rows]).tolist():
-        here = np.flatnonzero(chains.step[rows] == step)
-        end = (begin[here] + step) // MINUTE
-        for role in Role:
-            member = chains.member[role, rows[here]]
-            there = np.flatnonzero(member >= 0)
-            if not len(there):
-                continue
-            total, samples, _ = ring.window(place[member[there]], end[there], step // MINUTE)
-            enough = samples >= chains.required[role, rows[here[there]]]
-            mean = np.full(len(there), np.nan)
-            np.divide(total, samples, out=mean, where=enough)
-            means[role, here[there]] = mean
-    whole = len(rows) == len(chains)  # rows ascend: then they are all of them
-    return derived(chains if whole else chains.take(rows), begin, means)
+    values = np.empty(len(rows))
+    for first in range(0, len(rows), _ABREAST):
+        part = slice(first, first + _ABREAST)
+        some = rows[part]
+        adjoining = len(some) == some[-1] - some[0] + 1 and bool((np.diff(some) == 1).all())
+        cut = slice(int(some[0]), int(some[-1]) + 1) if adjoining else some
+        values[part] = _values(board, chains.take(cut), begin[part])
+    return values
+
+
+def _values(board: Board, chains: Chains, begin: NDArray[np.int64]) -> NDArray[np.float64]:
+    means = {}
+    alike = bool((chains.step == chains.step[0]).all())
+    steps = chains.step[:1].tolist() if alike else np.unique(chains.step).tolist()
+    for role in Role:
+        there = chains.member[role] >= 0
+        if there.any():
+            means[role] = np.full(len(chains), np.nan)
+            for step in steps:
+                at = np.flatnonzero(there & (chains.step == step))
+                means[role][at] = _means(board, chains, role, at, begin[at] + step, step)
+    return derived(chains, begin, means)
+
+
+def _means(  # noqa: PLR0913, PLR0917 - whose, of what, and which stretch of time
+    board: Board,
+    chains: Chains,
+    role: Role,
+    at: NDArray[np.intp],
+    end: NDArray[np.int64],
+    step: int,
+) -> NDArray[np.float64]:
+    """Return the mean of a member over [end - step, end), NaN where it has too few values."""
+    slots = board.rows[MINUTE][chains.member[role, at]]
+    granule = end // MINUTE
+    together = len(granule) > 0 and bool((granule == granule[0]).all())
+    total, samples, _ = board.rings[MINUTE].window(
+        slots, int(granule[0]) if together else granule, step // MINUTE
+    )
+    mean = np.full(len(at), np.nan)
+    np.divide(total, samples, out=mean, where=samples >= chains.required[role, at])
+    return mean
 
 
 def with_derived(made: Derived, newest: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -123,28 +123,38 @@ class Chains:
         """Return how many derived channels there are."""
         return len(self.channel)
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """Return some of them."""
+    def take(self, rows: NDArray[np.intp] | slice) -> Self:
+        """Return some of them; of a slice the arrays are views."""
         return type(self)(*(getattr(self, one.name)[..., rows] for one in fields(self)))
 
 
-def derived(chains: Chains, begin: NDArray[np.int64], means: Floats) -> Floats:
+Values = dict[Role, "Floats"]
+
+
+def derived(chains: Chains, begin: NDArray[np.int64], means: Values) -> Floats:
     """Return the value of each chain for the step that begins at ``begin`` (us); shape (n,).
 
-    ``means`` has shape (roles, n): the members' mean over the step in their own units, NaN where
-    a step has too few values. NaN, not assessable, where a member is missing and has no
-    substitute, or where a divisor has no sense (oxygen as in air, no CO2, no pressure).
+    ``means`` holds for each role that any chain has a member of, shape (n,), the member's mean over
+    the step in its own unit, NaN where a step has too few values. NaN, not assessable, where a
+    member is missing and has no substitute, or where a divisor has no sense (oxygen as in air, no
+    CO2, no pressure).
     """
-    values = means.copy()
-    values[Role.MAIN] = _calibrated(chains, begin, means[Role.MAIN])
-    values = values * chains.scale + chains.offset
-    missing = np.isnan(values) & ~np.isnan(chains.substitute)
-    values = np.where(missing, chains.substitute, values)
+    values, missing = {}, np.zeros(len(chains), np.bool_)
+    for role, mean in means.items():
+        signal = _calibrated(chains, begin, mean) if role is Role.MAIN else mean
+        values[role] = signal * chains.scale[role] + chains.offset[role]
+        substitute = chains.substitute[role]
+        if not np.isnan(substitute).all():
+            absent = np.isnan(values[role]) & ~np.isnan(substitute)
+            values[role] = np.where(absent, substitute, values[role])
+            missing |= absent
     result = _concentration(chains, values)
-    result = np.where(np.isnan(chains.mass), result, result * _flow(chains, values) * chains.mass)
+    if Role.FLOW in values:
+        mass = result * _flow(chains, values) * chains.mass
+        result = np.where(np.isnan(chains.mass), result, mass)
     if not chains.mark.any():
         return result
-    substituted = np.where(missing.any(axis=0) & ~np.isnan(result), 1.0, np.nan)
+    substituted = np.where(missing & ~np.isnan(result), 1.0, np.nan)
     return np.where(chains.mark, substituted, result)
 
 
@@ -158,44 +168,42 @@ def _calibrated(chains: Chains, begin: NDArray[np.int64], signal: Floats) -> Flo
     return result
 
 
-def _concentration(chains: Chains, values: Floats) -> Floats:
-    has = chains.member >= 0
-    result: Floats = values[Role.MAIN]
-    if has[Role.SECOND].any():
-        result = result + np.where(has[Role.SECOND], values[Role.SECOND], 0.0)
-    if has[Role.TEMPERATURE].any() or has[Role.PRESSURE].any():
-        temperature, pressure = _state(chains, values)
+def _of(chains: Chains, role: Role, values: Values, without: Floats | float) -> Floats | float:
+    """Return a role's values, ``without`` for chains that have no such member."""
+    if role not in values:
+        return without
+    return np.where(chains.member[role] >= 0, values[role], without)
+
+
+def _concentration(chains: Chains, values: Values) -> Floats:
+    result = values[Role.MAIN]
+    if Role.SECOND in values:
+        result = result + _of(chains, Role.SECOND, values, 0.0)
+    if Role.TEMPERATURE in values or Role.PRESSURE in values:
         result = to_standard_state(
             result,
-            np.where(chains.standard, chains.temperature, temperature),
-            np.where(chains.standard, chains.pressure, pressure),
+            _of(chains, Role.TEMPERATURE, values, chains.temperature),
+            _of(chains, Role.PRESSURE, values, chains.pressure),
             reference_temperature=chains.temperature,
             reference_pressure=chains.pressure,
         )
-    moisture = np.where(has[Role.MOISTURE], values[Role.MOISTURE], 0.0)
+    moisture = _of(chains, Role.MOISTURE, values, 0.0)
     if chains.wet.any():
         result = to_dry(result, np.where(chains.wet, moisture, 0.0))
-    if has[Role.OXYGEN].any() or not np.isnan(chains.stated_oxygen).all():
-        result = _at_oxygen(chains, result, values[Role.OXYGEN], moisture)
-    if has[Role.CO2].any():
+    if Role.OXYGEN in values or not np.isnan(chains.stated_oxygen).all():
+        result = _at_oxygen(chains, result, values.get(Role.OXYGEN, np.nan), moisture)
+    if Role.CO2 in values:
         measured = to_dry(values[Role.CO2], np.where(chains.co2_wet, moisture, 0.0))
         corrected = to_reference_co2(result, measured, chains.co2, floor=chains.co2_floor)
-        result = np.where(has[Role.CO2], corrected, result)
+        result = np.where(chains.member[Role.CO2] >= 0, corrected, result)
     return result
 
 
-def _state(chains: Chains, values: Floats) -> tuple[Floats, Floats]:
-    """Return the gas's temperature and pressure, those of the target where they are not needed."""
-    has = chains.member >= 0
-    return (
-        np.where(has[Role.TEMPERATURE], values[Role.TEMPERATURE], chains.temperature),
-        np.where(has[Role.PRESSURE], values[Role.PRESSURE], chains.pressure),
-    )
-
-
-def _at_oxygen(chains: Chains, value: Floats, oxygen: Floats, moisture: Floats) -> Floats:
+def _at_oxygen(
+    chains: Chains, value: Floats, oxygen: Floats | float, moisture: Floats | float
+) -> Floats:
     """Bring values to the target's oxygen, from what was measured or what they are stated at."""
-    measured = to_dry(oxygen, np.where(chains.oxygen_wet, moisture, 0.0))
+    measured = to_dry(np.asarray(oxygen), np.where(chains.oxygen_wet, moisture, 0.0))
     stated, target = ~np.isnan(chains.stated_oxygen), ~np.isnan(chains.oxygen)
     # Stated at a reference and wanted as it is in the stack: the gas's own oxygen is the target.
     source = np.where(stated, chains.stated_oxygen, measured)
@@ -206,18 +214,15 @@ def _at_oxygen(chains: Chains, value: Floats, oxygen: Floats, moisture: Floats) 
     return np.where(stated | target, corrected, value)
 
 
-def _flow(chains: Chains, values: Floats) -> Floats:
+def _flow(chains: Chains, values: Values) -> Floats:
     """Return the flow [m3/h] in the state of the concentration."""
-    has = chains.member >= 0
-    temperature, pressure = _state(chains, values)
-    temperature = np.where(chains.flow_standard, chains.temperature, temperature)
-    pressure = np.where(chains.flow_standard, chains.pressure, pressure)
-    wet = chains.flow_wet & has[Role.MOISTURE]
+    temperature = _of(chains, Role.TEMPERATURE, values, chains.temperature)
+    pressure = _of(chains, Role.PRESSURE, values, chains.pressure)
     return standard_flow(
         values[Role.FLOW],
-        temperature,
-        pressure,
-        np.where(wet, values[Role.MOISTURE], 0.0),
+        np.where(chains.flow_standard, chains.temperature, temperature),
+        np.where(chains.flow_standard, chains.pressure, pressure),
+        np.where(chains.flow_wet, _of(chains, Role.MOISTURE, values, 0.0), 0.0),
         reference_temperature=chains.temperature,
         reference_pressure=chains.pressure,
     )

@@ -156,10 +156,11 @@ class Derived:
         first, last = (int(main[0]), int(main[-1])) if len(main) else (until, until)
         end = min(last // step * step + step, until)
         begin = np.arange(first // step * step, end - step + 1, step, dtype=np.int64)
-        means = np.full((len(Role), len(begin)), np.nan)
-        for role, member in enumerate(members):
-            if member >= 0 and len(begin):
-                means[role] = _step_means(series[member], begin, step, int(chain.required[role, 0]))
+        means = {
+            Role(role): _step_means(series[member], begin, step, int(chain.required[role, 0]))
+            for role, member in enumerate(members)
+            if member >= 0
+        }
         value = derived(self.chains.take(np.repeat(row, len(begin))), begin, means)
         return Series(
             begin + step - MINUTE,
@@ -215,7 +216,7 @@ def _step_means(
         series.value[series.valid],
         MINUTE,
         MINUTE,
-        int(begin[0]),
+        int(begin[0]) if len(begin) else 0,
         len(begin) * minutes,
     )
     sums, number = np.zeros(len(begin)), np.zeros(len(begin), np.int64)

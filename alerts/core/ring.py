@@ -140,8 +140,7 @@ class Ring:
             return self._window_of_all(rows, int(end_index), k, group)
         if isinstance(rows, slice):
             rows = np.arange(self.rows)[rows]
-        head = self.head[rows]
-        end = np.broadcast_to(end_index, head.shape)
+        head, end = self.head[rows], np.asarray(end_index)
         assert (end - k + self.size > head).all(), "a window older than the ring"  # noqa: S101 - the caller's fault, never a user's
         sums = WindowSums(len(rows), k, group, self.samples.dtype)
         for j in range(k):
