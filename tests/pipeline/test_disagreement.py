@@ -18,6 +18,7 @@ from ingest.judging import JudgingStore
 from ingest.metrics import Metrics
 from ingest.patience import Patience
 from storage.reported import Mean, Reports, store_reports
+from storage.watch import count_others
 from tests.console.world import World, plant
 from tests.core.test_agreement import oracle
 from tests.storage.given import NOW
@@ -169,8 +170,10 @@ async def test_an_alert_goes_on_over_what_cannot_be_compared(compared: Compared)
     await compared.reports(2, 100.0)
     await compared.reports(3, 130.0)
     assert await compared.alerts() == [(0, None, 30.0, 3, 30.0)]
+    assert await count_others(compared.pool) == {("open", "warning"): 1}
     await compared.reports(4, 105.0)  # 5 % and no more
     assert await compared.alerts() == [(0, 4, 30.0, 3, 5.0)]
+    assert await count_others(compared.pool) == {}
     history = await compared.pool.fetch("select change, evidence from alert_history order by id")
     assert [row["change"] for row in history] == ["opened", "resolved"]
     assert history[1]["evidence"]["reported"] == 105.0
