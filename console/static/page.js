@@ -204,6 +204,35 @@ async function loadLatest(enterprise, current) {
   drawChannels();
 }
 
+// ---------------------------------------------------------------- compliance with rule sets
+
+const RANK = {exceeded: 0, not_assessable: 2, compliant: 3};
+const fraction = (text) => text.split("/").map(Number).reduce((over, under) => over / under);
+const rankOf = (item) => item.breaks_at && item.state !== "exceeded" ? 1 : RANK[item.state];
+
+function complianceRow(item) {
+  const counted = item.allowed != null;
+  const kind = {exceeded: "bad", compliant: "good"}[item.state] ?? "";
+  const mark = {exceeded: "▲ ", compliant: "✓ "}[item.state] ?? "";
+  const most = counted ? `${item.allowed} of ${item.per ?? item.average} may exceed` : `limit ${number(item.limit * fraction(item.factor))} ${item.uom}`;
+  const left = counted ? String(item.left) : item.rest_may_average == null ? "–" : `${number(item.rest_may_average)} ${item.statistic === "total" ? "kg/h" : item.uom}`;
+  return row(
+    rowTitle(`${item.rules}: ${item.condition}`, sub(`${pathOf(item)}${item.basis ? ` · ${item.basis}` : ""} · ${item.permit}`), item.verified ? null : sub("clause from memory, not verified")),
+    cell("State so far", badge(mark + item.state.replaceAll("_", " "), kind), sub(`${item.valid} of ${item.expected} parts are valid`)),
+    numeric("So far", counted ? String(item.exceeding) : `${number(item.value)} ${item.uom}`, sub(`${item.average}${item.per ? ` in ${item.per}` : ""}`)),
+    numeric("Left", left, sub(counted ? most : `the rest may average; ${most}`)),
+    cell("Forecast", item.breaks_at ? badge("△ breaks", "warn") : "keeps", item.breaks_at ? sub(item.breaks_at) : null,
+      item.forecast == null ? null : sub(`will be ${number(item.forecast)}`)));
+}
+
+async function loadCompliance(enterprise, current) {
+  const page = await ask("/api/v1/compliance", {enterprise, running: "true", limit: 200});
+  if (!current()) return;
+  byId("compliance-section").hidden = page.items.length === 0;  // most plants have no rule set
+  byId("compliance-count").textContent = page.next ? "the first 200" : String(page.items.length || "");
+  draw("compliance", page.items.sort((a, b) => rankOf(a) - rankOf(b)), "No rule set is in use.", complianceRow);
+}
+
 // ---------------------------------------------------------------- units and ledger
 
 const range = ([first, last]) => first === last ? `${first}` : `${first} to ${last}`;
@@ -297,7 +326,7 @@ function round(seldom) {
   const current = () => mine === chosen;
   const often = [["alerts", loadAlerts], ["units", loadUnits], ["ledger", loadLedger], ["latest", loadLatest]];
   const work = often.map(([name, load]) => attempt(name, () => load(enterprise, current)));
-  if (seldom) work.push(attempt("channels", () => loadSeries(enterprise, current)), attempt("enterprises", loadEnterprises));
+  if (seldom) work.push(attempt("channels", () => loadSeries(enterprise, current)), attempt("compliance", () => loadCompliance(enterprise, current)), attempt("enterprises", loadEnterprises));
   work.push(attempt("readiness", loadReadiness));
   return Promise.all(work);
 }
