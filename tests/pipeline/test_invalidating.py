@@ -127,7 +127,7 @@ async def settled(server: Whole, number: int) -> int:
     server.pipeline.revise()
     async with asyncio.timeout(30):
         while True:
-            await server.judge.engine.flush()
+            await server.judge._in_turn(server.judge.engine.flush)
             async with server.pool.acquire() as conn:
                 (state,) = await read_progress(conn, [number])
             if state.settled:
