@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core import budget
+from alerts.core.budget import operating_hours, totals
 from alerts.core.evidence import exceeds, rounded, threshold
 from alerts.core.periods import duration, rolling_step
 from alerts.core.pools import Pool, blocks, operating_days, rolling
@@ -51,21 +51,21 @@ def masses(found: Evidence) -> Verdicts:
     """
     pool = pool_of(found)
     short = found.short
-    hours = budget.operating_hours(short.start, short.finish, short.expected, short.stopped)
+    hours = operating_hours(short.start, short.finish, short.expected, short.stopped)
     hours = np.broadcast_to(hours, found.counts.shape) * found.in_force
     substituted = np.broadcast_to(short.marked > 0, found.counts.shape) & found.counts
     base = pool.base()
     bases = int(base[-1]) + 1 if len(base) else 0
-    totals = budget.totals(found.values, hours, found.counts, substituted, base, bases)
+    made = totals(found.values, hours, found.counts, substituted, base, bases)
     known = pool.count(found.counts) > 0
-    mass = pool.rolled(totals.measured + totals.substituted)
+    mass = pool.rolled(made.measured + made.substituted)
     value = np.where(known, round_significant(mass), np.nan)
     above = np.broadcast_to(
         threshold(found.rule, _limit(found, pool, pool.count(found.counts))), value.shape
     )
     exceeding = exceeds(found.rule, value, above)
     verdicts = _verdicts(found, pool, value, value, above, exceeding)
-    verdicts.state[exceeding] = Judgement.EXCEEDED
+    verdicts.state[exceeding & (verdicts.expected > 0)] = Judgement.EXCEEDED
     return verdicts
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core import shares
 from alerts.core.averaging import means, step_of
 from alerts.core.evidence import exceeds, threshold
 from alerts.core.periods import duration, edges
 from alerts.core.pools import Pool, blocks, operating_days, rolling
 from alerts.core.rounding import exact_fraction, round_significant
+from alerts.core.shares import allowed as may_exceed
 from alerts.core.validity import enough
 from alerts.core.verdicts import Verdicts
 from alerts.core.vocabulary import Judgement
@@ -86,7 +86,7 @@ def share(found: Evidence) -> Verdicts:
     complying = np.divide(
         count - exceeding, count, out=np.full(count.shape, np.nan), where=count > 0
     )
-    allowed = shares.allowed(whole, least).astype(np.int32)
+    allowed = may_exceed(whole, least).astype(np.int32)
     state = np.where(exceeding > allowed, Judgement.EXCEEDED, Judgement.COMPLIANT)
     sufficient = _enough(found, parts, pool)
     state = np.where(sufficient, state, Judgement.NOT_ASSESSABLE)

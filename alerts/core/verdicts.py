@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +73,9 @@ def either(alternatives: Sequence[Verdicts]) -> Verdicts:
     """
     if not alternatives:
         raise ValueError("expected at least one alternative")
-    common = reduce(np.intersect1d, [one.finish for one in alternatives])
+    common = alternatives[0].finish
+    for one in alternatives[1:]:
+        common = np.intersect1d(common, one.finish)
     aligned = [_periods(one, common) for one in alternatives]
     ranks = np.array([_BEST_FIRST.index(Judgement(state)) for state in range(len(Judgement))])
     best = np.argmin(np.stack([ranks[one.state] for one in aligned]), axis=0)

@@ -12,7 +12,8 @@ from alerts.core.rules import Rule
 from alerts.core.shortterm import ShortTerm
 from alerts.core.statistics import judge
 from alerts.core.vocabulary import HOUR, Judgement
-from tests.core.compliance_oracle import Judge, Short, Verdict
+from tests.core.compliance_oracle import Judge
+from tests.core.oracle_means import Short, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

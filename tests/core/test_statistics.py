@@ -63,6 +63,9 @@ STATISTICS: list[dict[str, Any]] = [
     {"average": "1d", "geometric": True},
     {"average": "1d", "decimals": 0},
     {"average": "4h", "reached": True},
+    {"statistic": "total", "average": "1month", "leaves_out": ("stopped",), "factor": "0.05"},
+    {"statistic": "total", "average": "2month", "rolling": True, "factor": "0.1"},
+    {"statistic": "total", "average": "1d", "factor": "0.02"},
     {"statistic": "share", "average": "1h", "per": "1year", "share": "0.95"},
     {"statistic": "share", "average": "1h", "per": "1month", "share": "0.5", "decimals": 1},
     {"statistic": "share", "average": "1h", "per": "1d", "share": "0.9", "rolling_per": True},
@@ -142,9 +145,12 @@ def cases(draw: st.DrawFn, statistics: list[dict[str, Any]] = STATISTICS) -> Cas
     short = draw(shorts(start, length, rows, n))
     one = rule(
         short_term=short_term,
-        factor=draw(st.sampled_from(["1", "1.1", "0.75"])),
         **draw(st.sampled_from(UNCERTAINTIES)),
-        **{**draw(st.sampled_from(VALIDITIES)), **statistic},
+        **{
+            "factor": draw(st.sampled_from(["1", "1.1", "0.75"])),
+            **draw(st.sampled_from(VALIDITIES)),
+            **statistic,
+        },
     )
     limit = np.array(draw(st.sampled_from([[200.0] * n, [150.0, 200.1, 250.0][:n]])))
     if rows and draw(st.booleans()):
