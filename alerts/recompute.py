@@ -132,7 +132,7 @@ def recompute(
     for limit, window in limit_windows(limits).items():
         versions = np.flatnonzero(limits.limit == limit)
         track = tracks[granule_for(window, task.period)]
-        courses[limit] = _course(task, limits, versions, track, known.get(limit, ()))
+        courses[limit] = limit_course(task, limits, versions, track, known.get(limit, ()))
     blocks, judgements = _blocks(task, limits, tracks)
     return Recomputed(courses, blocks, judgements, tracks, newest)
 
@@ -151,13 +151,14 @@ def _windows(task: Task, limits: Limits) -> list[int]:
     return sorted({*standard, *limits.window.tolist()})
 
 
-def _course(
+def limit_course(
     task: Task,
     limits: Limits,
     versions: NDArray[np.intp],
     track: Track,
     known: Sequence[Alert],
 ) -> LimitCourse:
+    """Follow one limit's rolling means, by its ``versions`` (rows of ``limits``)."""
     window = int(limits.window[versions[0]])
     step = step_for(window)
     start, before = course_start(task, window, known), State.empty(1)
@@ -172,10 +173,10 @@ def _course(
     if until < task.until and ends < task.until:
         beyond = max(until // step * step + step, ends // step * step + step)
         at, means, count = np.append(at, beyond), np.append(means, np.nan), np.append(count, 0)
-    version, in_force = version_at(limits, versions, at)
+    version, in_force = _version_along(limits, versions, at)
     enough = assessable(
         count,
-        np.full(len(at), window // task.period, np.int32),
+        window // task.period,
         limits.coverage_numerator[version],
         limits.coverage_denominator[version],
     )
@@ -215,6 +216,16 @@ def version_at(
     place = np.searchsorted(limits.valid_until[versions], ends, side="left")
     row = versions[np.minimum(place, len(versions) - 1)]
     return row, (place < len(versions)) & (ends > limits.valid_after[row])
+
+
+def _version_along(
+    limits: Limits, versions: NDArray[np.intp], at: NDArray[np.int64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the same of ascending ``at``, as arrays of length 1 where it is one throughout."""
+    version, in_force = version_at(limits, versions, at[[0, -1]] if len(at) else at)
+    if len(at) and version[0] == version[1] and in_force.all():
+        return version[:1], in_force[:1]
+    return version_at(limits, versions, at)
 
 
 def _blocks(

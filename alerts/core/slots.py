@@ -60,15 +60,14 @@ def slot_sums(  # noqa: PLR0913, PLR0917 - the readings and the grid, three figu
     begin, end = np.searchsorted(time, [first, first + n * granule])
     since, value = time[begin:end] - first, value[begin:end]
     slot = since // granule
-    total = np.zeros(n)
-    np.add.at(total, slot, value)
-    part = since // min(period, granule)
+    total = np.bincount(slot, value, n)  # adds in the order of time
+    samples = np.bincount(slot, minlength=n).astype(np.int32)
+    least = min(period, granule)
+    part = slot if least == granule else since // least
     fresh = np.diff(part, prepend=-1) != 0
-    return (
-        total,
-        np.bincount(slot, minlength=n).astype(np.int32),
-        np.bincount(slot[fresh], minlength=n).astype(np.int32),
-    )
+    if fresh.all():
+        return total, samples, samples
+    return total, samples, np.bincount(slot[fresh], minlength=n).astype(np.int32)
 
 
 def rolling(
@@ -87,17 +86,26 @@ def rolling(
     """
     rows = max(0, total.shape[0] - k + 1)
     sums = np.zeros((rows, *total.shape[1:]))
-    numbers = np.zeros_like(sums, dtype=np.int32)
+    for j in range(k):
+        sums += total[j : j + rows]
+    numbers = _counts(samples, k, rows)
+    if group == 1:
+        return sums, numbers, numbers if filled is samples else _counts(filled, k, rows)
     counts = np.zeros_like(numbers)
     anything = np.zeros_like(numbers, dtype=np.bool_)
     for j in range(k):
-        sums += total[j : j + rows]
-        numbers += samples[j : j + rows]
-        if group == 1:
-            counts += filled[j : j + rows]
-            continue
         anything |= samples[j : j + rows] > 0
         if j % group == group - 1 or j == k - 1:
             counts += anything
             anything[...] = False
     return sums, numbers, counts
+
+
+def _counts(numbers: NDArray[np.int32], k: int, rows: int) -> NDArray[np.int32]:
+    """Return the sum of every run of ``k`` numbers: of integers a running difference is exact."""
+    if rows <= 1:
+        return numbers[:k].sum(axis=0, dtype=np.int32, keepdims=True)[:rows]
+    upto = np.cumsum(numbers, axis=0, dtype=np.int32)
+    counts: NDArray[np.int32] = upto[k - 1 :].copy()
+    counts[1:] -= upto[: rows - 1]
+    return counts

@@ -1,0 +1,168 @@
+"""Block and rolling means of many channels at once, each made from their readings only once.
+
+Time-major: row t is a slot, column c a channel; all channels of a ``Bulk`` share period and zone.
+Figures agree bit for bit with those of a ``Track``, which does the same for one channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.means import mean
+from alerts.core.slots import Sums, granule_for, group_for, rolling
+from alerts.core.vocabulary import NEVER
+from alerts.core.zones import block_edges, expected_slots
+from alerts.track import Track
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Times = NDArray[np.int64]
+
+_ROUNDING = 1e-7  # of a mean: by more than this none is changed when it is rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """Valid readings of n channels, by column and time (int64 µs); none before ``start`` is left.
+
+    ``first`` and ``newest`` (n,): each channel's first and newest reading, valid or not; NEVER
+    where it has none.
+    """
+
+    column: NDArray[np.intp]
+    time: Times
+    value: NDArray[np.float64]
+    first: Times
+    newest: Times
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Blocks of one window: ``start``, ``finish``, ``expected`` (B,), the rest (B, n)."""
+
+    start: Times
+    finish: Times
+    expected: NDArray[np.int32]
+    mean: NDArray[np.float64]
+    total: NDArray[np.float64]
+    samples: NDArray[np.int32]
+    count: NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class Bulk:
+    """Means of n channels up to ``until``; ``period`` int64 µs, ``zone`` where days begin."""
+
+    valid: Valid
+    period: int
+    zone: str
+    until: int
+    _slots: dict[int, tuple[int, Sums]] = field(default_factory=dict)
+    _blocks: dict[int, Blocks] = field(default_factory=dict)
+    _highest: NDArray[np.float64] | None = None
+
+    @property
+    def channels(self) -> int:
+        """Return n."""
+        return len(self.valid.first)
+
+    def slots(self, granule: int) -> tuple[int, Sums]:
+        """Return where the slots begin, and total, samples and filled of each, (S, n)."""
+        if granule not in self._slots:
+            self._slots[granule] = self._summed(granule)
+        return self._slots[granule]
+
+    def _summed(self, granule: int) -> tuple[int, Sums]:
+        read, n = self.valid, self.channels
+        first = read.start // granule * granule
+        end = max(self.until, int(read.newest.max(initial=self.until))) + 1
+        shape = (-(-(end - first) // granule), n)
+        since = read.time - first
+        slot = since // granule
+        at = slot if n == 1 else slot * n + read.column
+        size = shape[0] * n
+        total = np.bincount(at, read.value, size).reshape(shape)
+        samples = np.bincount(at, minlength=size).astype(np.int32).reshape(shape)
+        least = min(self.period, granule)
+        part = slot if least == granule else since // least
+        fresh = np.empty(len(part), np.bool_)
+        fresh[:1] = True
+        np.not_equal(part[1:], part[:-1], out=fresh[1:])
+        if n > 1:
+            fresh[1:] |= read.column[1:] != read.column[:-1]
+        if fresh.all():
+            filled = samples
+        else:
+            filled = np.bincount(at[fresh], minlength=size).astype(np.int32).reshape(shape)
+        return first, (total, samples, filled)
+
+    def blocks(self, window: int) -> Blocks:
+        """Return the blocks of ``window`` that lie between the readings' start and ``until``."""
+        if window not in self._blocks:
+            self._blocks[window] = self._added_up(window)
+        return self._blocks[window]
+
+    def _added_up(self, window: int) -> Blocks:
+        granule = granule_for(window, self.period)
+        first, slots = self.slots(granule)
+        start, finish = block_edges(window, self.zone, self.valid.start, self.until)
+        whole = (start >= first) & (finish <= self.until)
+        start, finish = start[whole], finish[whole]
+        shape = (len(start), self.channels)
+        total, samples, count = (
+            np.zeros(shape),
+            np.zeros(shape, np.int32),
+            np.zeros(shape, np.int32),
+        )
+        lengths = (finish - start) // granule
+        for length in np.unique(lengths).tolist():
+            rows = np.flatnonzero(lengths == length)
+            at = (start[rows] - first) // granule + np.arange(length)[:, None]
+            parts = (part[at] for part in slots)
+            sums = rolling(*parts, length, group_for(self.period, granule))  # type: ignore[arg-type]
+            total[rows], samples[rows], count[rows] = (part[0] for part in sums)
+        expected = expected_slots(start, finish, self.period).astype(np.int32)
+        return Blocks(start, finish, expected, mean(total, samples), total, samples, count)
+
+    def may_exceed(
+        self, window: int, columns: NDArray[np.intp], low: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Tell for which of ``columns`` any rolling mean may reach ``low``; parallel arrays.
+
+        Where no single value does, no mean can.
+        """
+        if self._highest is None:
+            self._highest = np.full(self.channels, -np.inf)
+            np.maximum.at(self._highest, self.valid.column, self.valid.value)
+        low = low * np.where(low > 0, 1 - _ROUNDING, 1 + _ROUNDING)
+        may = self._highest[columns] >= low
+        if may.any():
+            high = columns[may]
+            some, place = np.unique(high, return_inverse=True)
+            may[may] = self._highest_mean(window, some)[place] >= low[may]
+        return may
+
+    def _highest_mean(self, window: int, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        granule = granule_for(window, self.period)
+        _, slots = self.slots(granule)
+        total, samples = (
+            part if len(columns) == self.channels else part[:, columns] for part in slots[:2]
+        )
+        sums, number, _ = rolling(total, samples, samples, window // granule)
+        quotient = np.full(sums.shape, -np.inf)
+        np.divide(sums, number, out=quotient, where=number > 0)
+        highest: NDArray[np.float64] = quotient.max(axis=0, initial=-np.inf)
+        return highest
+
+    def track(self, column: int, window: int) -> Track:
+        """Return the slots of one channel that means of ``window`` are made of."""
+        granule = granule_for(window, self.period)
+        first, slots = self.slots(granule)
+        total, samples, filled = (np.ascontiguousarray(part[:, column]) for part in slots)
+        newest = int(self.valid.newest[column])
+        return Track(granule, self.period, first, total, samples, filled, NEVER, newest)

@@ -1,0 +1,127 @@
+"""The history of many channels judged again together, for the audit and for what might have been.
+
+The same outcome as ``recompute`` gives channel by channel: judgements of all blocks at once, and
+the courses of alerts only of those limits whose means come near a threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.core.means import judge
+from alerts.core.records import JudgementRows
+from alerts.core.vocabulary import HOUR
+from alerts.recompute import Task, limit_course
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.bulk import Bulk
+    from alerts.core.course import Episode
+    from alerts.core.limits import Limits
+    from alerts.core.records import Alert
+
+    Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of some limits: judgements of blocks, and episodes of those that have any."""
+
+    judgements: JudgementRows
+    episodes: dict[int, list[Episode]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is judged of n channels: windows that end after ``since`` and not after ``until``, (n,).
+
+    ``channel`` (n,) ascends. ``limits``: versions of their limits, by limit and version. ``known``
+    are the alerts of limits that were not over at ``since``.
+    """
+
+    channel: NDArray[np.int32]
+    since: Times
+    until: Times
+    limits: Limits
+    known: Mapping[int, Sequence[Alert]]
+
+
+def needed_from(since: int, limits: Limits, known: Mapping[int, Sequence[Alert]]) -> int:
+    """Return from when on readings must be at hand to judge windows that end after ``since``."""
+    longest = int(limits.window.max(initial=HOUR))
+    opened = [alert.opened_at for some in known.values() for alert in some]
+    # A day may have 25 hours where a zone changes its offset.
+    return min([since, *opened]) - longest - 2 * HOUR
+
+
+def judge_history(bulk: Bulk, asked: Asked) -> History:
+    """Judge channels, the columns of ``bulk``, by their limits."""
+    begun = np.maximum(asked.since, bulk.valid.first)
+    column = np.searchsorted(asked.channel, asked.limits.channel)
+    judgements = [
+        _judgements(bulk, asked, begun, column, int(window))
+        for window in np.unique(asked.limits.window)
+    ]
+    episodes = {}
+    for limit in _eventful(bulk, asked, column):
+        versions = np.flatnonzero(asked.limits.limit == limit)
+        episodes[limit] = _episodes(bulk, asked, int(column[versions[0]]), versions)
+    return History(JudgementRows.joined(judgements), episodes)
+
+
+def _judgements(
+    bulk: Bulk, asked: Asked, begun: Times, column: NDArray[np.intp], window: int
+) -> JudgementRows:
+    limits, blocks = asked.limits, bulk.blocks(window)
+    rows = np.flatnonzero((limits.window == window) & limits.legal)
+    after = np.maximum(limits.valid_after[rows], begun[column[rows]])
+    until = np.minimum(limits.valid_until[rows], asked.until[column[rows]])
+    finish = blocks.finish[:, None]
+    place, which = np.nonzero((finish > after) & (finish <= until))
+    version, at = rows[which], (place, column[rows][which])
+    mean, count, expected = blocks.mean[at], blocks.count[at], blocks.expected[place]
+    states = judge(
+        mean,
+        count,
+        expected,
+        limits.value[version],
+        limits.coverage_numerator[version],
+        limits.coverage_denominator[version],
+    )
+    return JudgementRows(
+        limit=limits.limit[version],
+        version=limits.version[version],
+        start=blocks.start[place],
+        finish=blocks.finish[place],
+        mean=mean,
+        count=count,
+        expected=expected,
+        state=states.astype(np.int16),
+    )
+
+
+def _eventful(bulk: Bulk, asked: Asked, column: NDArray[np.intp]) -> list[int]:
+    """Return the limits that have an alert already, or a mean that may open one."""
+    limits = asked.limits
+    low = np.minimum(limits.warn, limits.value)
+    found = np.isin(limits.limit, list(asked.known))
+    for window in np.unique(limits.window):
+        rows = np.flatnonzero((limits.window == window) & ~found)
+        found[rows] = bulk.may_exceed(int(window), column[rows], low[rows])
+    return np.unique(limits.limit[found]).tolist()
+
+
+def _episodes(bulk: Bulk, asked: Asked, column: int, versions: NDArray[np.intp]) -> list[Episode]:
+    first = int(bulk.valid.first[column])
+    since, until = max(int(asked.since[column]), first), int(asked.until[column])
+    channel, window = int(asked.channel[column]), int(asked.limits.window[versions[0]])
+    task = Task(channel, bulk.period, bulk.zone, since, until, since, until)
+    known = asked.known.get(int(asked.limits.limit[versions[0]]), ())
+    track = bulk.track(column, window)
+    return limit_course(task, asked.limits, versions, track, known).episodes
