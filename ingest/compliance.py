@@ -202,7 +202,7 @@ class Follower:
             await verdicts.write_verdicts(conn, news, revision)
             await verdicts.replace_running(conn, chunk.changes, running, until)
             await self._forecast(conn, journal, chunk, running, until)
-        if journal.after:
+        if journal.history:
             self.store.announce(journal)
 
     async def _forecast(
