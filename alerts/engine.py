@@ -19,9 +19,9 @@ from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.vocabulary import MINUTE, NEVER
 from alerts.deriving import begun, complete_until, in_memory, simple, step_values, touched
 from alerts.journal import Cause, Journal, record_course, record_moves
-from alerts.recompute import Task
 from alerts.rejudge import recomputed
 from alerts.rounds import FARTHEST, rounds, split
+from alerts.tasks import task_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from alerts.board import Board
     from alerts.core.records import Alert, Readings
     from alerts.layout import Layout
+    from alerts.recompute import Task
     from alerts.rejudge import Done, Span
     from alerts.store import Store
 
@@ -101,7 +102,7 @@ class Engine:
             rows = ~plain & (in_time if cause is Cause.ORDER else ~in_time)
             await self.judge_again(
                 [
-                    self.task(int(c), first=int(a), last=int(b))
+                    self._task(int(c), first=int(a), last=int(b))
                     for c, a, b in zip(
                         channel[rows], found.first[rows], found.last[rows], strict=True
                     )
@@ -208,12 +209,7 @@ class Engine:
         journal = Journal()
         self._move(journal, channel[~far], target[~far])
         await self._save(journal)
-        await self.judge_again(
-            [
-                self.task(int(c), until=int(t))
-                for c, t in zip(channel[far], target[far], strict=True)
-            ],
-        )
+        await self.judge_again(self._tasks(channel[far], target[far]))
         await self._sweep_chains(np.flatnonzero(quiet & board.layout.chained), until)
         await self._lapse(now, until)
         await self._note_silence(now)
@@ -228,12 +224,7 @@ class Engine:
         self._advance(journal, rows[~far], until[~far])
         await self._save(journal)
         later = far & (until > board.evaluated[channel])
-        await self.judge_again(
-            [
-                self.task(int(c), until=int(t))
-                for c, t in zip(channel[later], until[later], strict=True)
-            ],
-        )
+        await self.judge_again(self._tasks(channel[later], until[later]))
 
     async def _lapse(self, now: int, until: int) -> None:
         """Resolve the alerts of limits that ended while no reading came."""
@@ -248,9 +239,8 @@ class Engine:
             & ~self.board.cold[channel]
             & (self.board.received[channel] <= now - GRACE)  # not amid a backlog
         )
-        await self.judge_again(
-            [self.task(int(c), until=until) for c in np.unique(channel[over])],
-        )
+        lapsed = np.unique(channel[over])
+        await self.judge_again(self._tasks(lapsed, np.full(len(lapsed), until)))
 
     async def _note_silence(self, now: int) -> None:
         """Say of alerts since when their channels are silent, and when they are no longer."""
@@ -281,7 +271,7 @@ class Engine:
         """Judge channels again, each from its start, because their limits are others."""
         newest = self.board.newest
         tasks = [
-            self.task(channel, first=start, last=int(newest[channel]))
+            self._task(channel, first=start, last=int(newest[channel]))
             for channel, start in starts.items()
             if newest[channel] != NEVER and newest[channel] >= start
         ]
@@ -302,7 +292,7 @@ class Engine:
         in_time = first >= board.evaluated[channels]
         for cause in (Cause.ORDER, Cause.LATE):
             tasks = [
-                self.task(int(c), first=int(a), last=int(b))
+                self._task(int(c), first=int(a), last=int(b))
                 for c, a, b, plain in zip(channels, first, last, fresh & in_time, strict=True)
                 if plain == (cause is Cause.ORDER)
             ]
@@ -321,7 +311,7 @@ class Engine:
         late: list[Task] = []
         plain: list[Task] = []
         for span in spans:
-            task = self.task(span.channel, first=span.first, last=span.last)
+            task = self._task(span.channel, first=span.first, last=span.last)
             task = replace(task, judged_until=min(span.judged_until, task.judged_until))
             (late if span.late else plain).append(task)
         await self.judge_again(plain)
@@ -332,40 +322,15 @@ class Engine:
                 await self._write_blocks(compare=True)
         self._unfinished = False
 
-    def task(
-        self, channel: int, *, first: int = NEVER, last: int = NEVER, until: int = NEVER
-    ) -> Task:
-        """Return what is to be judged of a channel, at least up to its newest reading.
+    def _task(self, channel: int, *, first: int = NEVER, last: int = NEVER) -> Task:
+        return task_of(self.board, channel, self.kept_from, first=first, last=last)
 
-        ``first`` and ``last`` bound the readings that are new or changed (NEVER: none is).
-        """
-        board, asked = self.board, until
-        layout = board.layout
-        judged = int(board.evaluated[channel])
-        newest = int(board.newest[channel]) // MINUTE * MINUTE
-        if judged == NEVER:
-            judged = newest if newest > NEVER // 2 else first // MINUTE * MINUTE
-        first = judged if first == NEVER else first
-        until = max(until, judged, newest, last // MINUTE * MINUTE)
-        zone = layout.zones[layout.zone[channel]]
-        period = int(layout.period[channel])
-        last, judged = max(last, first), min(judged, until)
-        task = Task(channel, period, zone, first, last, judged, until, self.kept_from)
-        return self._of_steps(task, asked) if layout.chained[channel] else task
-
-    def _of_steps(self, task: Task, asked: int) -> Task:
-        """Return the task of a chain: from step to step, as far as they are complete or asked."""
-        board, step = self.board, task.period
-        row = board.layout.derived.chain_of(np.array([task.channel], np.int32))
-        judged = int(board.evaluated[task.channel])
-        until = max(int(complete_until(board, row)[0]), judged, asked // step * step)
-        return replace(
-            task,
-            touched_from=task.touched_from // step * step,
-            touched_to=task.touched_to // step * step + step - MINUTE,
-            judged_until=min(task.judged_until // step * step, until),
-            until=until,
-        )
+    def _tasks(self, channel: NDArray[np.integer], until: NDArray[np.int64]) -> list[Task]:
+        """Return that channels are to be judged by the clock, each up to its time."""
+        return [
+            task_of(self.board, int(c), self.kept_from, until=int(t))
+            for c, t in zip(channel, until, strict=True)
+        ]
 
     async def judge_again(self, tasks: Sequence[Task], cause: Cause = Cause.ORDER) -> None:
         """Judge stretches of channels anew and store what differs from what was decided."""
