@@ -6,6 +6,7 @@ revisions are judged as any others are. Killed amid a span the server goes on wh
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from storage.copy import Fields, copy_out
 from storage.pool import unavailable
 from storage.received import Columns, Committed, Outcome, Received
 from storage.tally import Tally
-from storage.times import to_micros
+from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
 
-LONGEST = timedelta(days=7)  # of a piece: what is read for it is bounded
+STEP = timedelta(days=1)  # read at once: the readings of all channels lie together by day
+ENOUGH = 0.5  # seconds of reading after which a piece is large enough: deliveries wait for it
 MOST_READINGS = 50_000  # in a piece: about a full batch
 
 _NEXT = """
@@ -122,23 +124,33 @@ async def next_piece(conn: asyncpg.Connection, batch: int, now: int) -> Revised 
 
 
 async def _piece(conn: asyncpg.Connection, asked: Any, batch: int, now: int) -> Revised:  # noqa: ANN401 - a row of the database
-    start: datetime = asked["done_until"]
-    end = min(start + LONGEST, asked["finish"])
-    if asked["state"] == "waiting":
-        bounds = (asked["channel"], start, end, asked["status"], MOST_READINGS)
-        rows = await copy_out(conn, _VALID, *bounds, fields=_FIELDS)
-    else:
-        rows = await copy_out(
-            conn, _TAKEN_BACK, asked["channel"], start, end, MOST_READINGS, fields=_FIELDS
-        )
-    if len(rows) == MOST_READINGS:
-        end = start + timedelta(microseconds=int(rows["time"][-1]) + 1 - to_micros(start))
+    rows, end = await _collect(conn, asked)
     done = _batch(batch, now, asked["channel"], rows) if len(rows) else None
     if done is not None:
         await _write(conn, *done, rows["revision"] + 1)
         await conn.execute("insert into invalidation_batches values ($1, $2)", batch, asked["id"])
     await conn.execute(_MOVE, asked["id"], end, batch if done else None, len(rows))
     return Revised(done)
+
+
+async def _collect(conn: asyncpg.Connection, asked: Any) -> tuple[NDArray[np.void], datetime]:  # noqa: ANN401 - a row of the database
+    """Return the revisions of a piece by time, and until when it reaches."""
+    began = time.monotonic()
+    end: datetime = asked["done_until"]
+    parts: list[NDArray[np.void]] = []
+    left = MOST_READINGS
+    while left and end < asked["finish"] and (not parts or time.monotonic() < began + ENOUGH):
+        start, end = end, min(end + STEP, asked["finish"])
+        if asked["state"] == "waiting":
+            query: tuple[Any, ...] = (_VALID, asked["channel"], start, end, asked["status"], left)
+        else:
+            query = (_TAKEN_BACK, asked["channel"], start, end, left)
+        rows = await copy_out(conn, *query, fields=_FIELDS)
+        parts.append(rows)
+        left -= len(rows)
+        if not left:
+            end = from_micros(int(rows["time"][-1]) + 1)
+    return np.concatenate(parts), end
 
 
 def _batch(

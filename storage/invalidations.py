@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from storage.pool import unavailable
+from storage.quarantine import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +111,7 @@ class Progress:
 
 async def channel_numbers(conn: asyncpg.Connection, paths: Sequence[str]) -> list[int]:
     """Return the measured channels of these paths, each once. Raises NotAccepted."""
-    rows = await conn.fetch(_CHANNELS, list(dict.fromkeys(paths)))
+    rows = await conn.fetch(_CHANNELS, [text(path) for path in dict.fromkeys(paths)])
     unknown = [row["path"] for row in rows if row["id"] is None]
     if unknown:
         raise NotAccepted(
@@ -133,10 +134,9 @@ async def request(conn: asyncpg.Connection, asked: Request) -> list[int]:
     """
     async with unavailable("ask for an invalidation"), conn.transaction():
         numbers = await _checked(conn, asked)
+        reason, by = text(asked.reason), text(asked.by)
         return [
-            await conn.fetchval(
-                _REQUEST, number, asked.start, asked.end, asked.status, asked.reason, asked.by
-            )
+            await conn.fetchval(_REQUEST, number, asked.start, asked.end, asked.status, reason, by)
             for number in numbers
         ]
 
@@ -172,7 +172,7 @@ async def request_restore(conn: asyncpg.Connection, number: int, by: str, reason
     Raises NotAccepted: there is no such, or somebody took it back before.
     """
     async with unavailable("ask for a restore"):
-        if await conn.fetchval(_RESTORE, number, by, reason) is not None:
+        if await conn.fetchval(_RESTORE, number, text(by), text(reason)) is not None:
             return
         row = await conn.fetchrow("select restore from invalidations where id = $1", number)
     if row is None:
