@@ -99,6 +99,7 @@ def share(text: str) -> str:
     return str(value) if "/" in text else f"{Decimal(text).normalize():f}"
 
 
+@lru_cache(4096)
 def parse_day(text: str) -> date:
     """Return a day written ``2026-01-31``."""
     try:
@@ -142,11 +143,13 @@ def parse_zone(text: str) -> timezone | ZoneInfo:
     return zone
 
 
+@lru_cache(4096)
 def midnight(day: date, zone: timezone | ZoneInfo) -> datetime:
     """Return when ``day`` begins in ``zone``, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
+@lru_cache(4096)
 def midnight_after(day: date, zone: timezone | ZoneInfo) -> datetime:
     """Return when ``day`` ends in ``zone``, in UTC; the last day of 9999 has no end to speak of."""
     if day == date.max:

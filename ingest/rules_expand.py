@@ -8,23 +8,20 @@ a row in ``limits``; what they judge may be derived channels, with rows of their
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
-from fractions import Fraction
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from alerts.core.rounding import LARGEST_DENOMINATOR, exact_fraction, thresholds
-from alerts.core.rules import Rule
 from ingest.registry_values import microseconds, midnight, midnight_after, parse_day
 from ingest.rules_chain import chain_of
 from ingest.rules_recipe import judged
+from ingest.rules_rule import Facts, calibrated_range, leaves_out, newest_calibration, resolved
 from ingest.rules_stack import RuleProblem, Stack
 from ingest.rules_units import AMOUNT
 from ingest.rules_values import LIMIT_AVERAGE, is_fixed, nominal, window_text
 from storage.registry_rows import ChannelRow, LimitRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
 
     from ingest.registry_model import Channel, Limit, Permit
@@ -45,7 +42,6 @@ _OF_RECORDS: dict[str, Any] = {
     "condition": RECORD,
     "rule": json.dumps({"record": True}),
 }
-_LEAST = Fraction(1, 10**8)  # of a factor: less than nine significant digits tell
 
 
 @dataclass(slots=True)
@@ -94,22 +90,27 @@ def expand_limit(permit: Permit, limit: Limit, stack: Stack, sets: RuleSets) -> 
 
 
 def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
+    judgeds: dict[tuple[str, bool], Judged] = {}
     records: dict[tuple[str, str, str], LimitRow] = {}
     for condition, average in _conditions(case):
-        short_term = _short_term(case, condition, average)
-        chain = chain_of(case.limit, case.limit.rules or "", case.version, stack, case.channel)
-        found = judged(
-            chain,
-            case.permit.enterprise,
-            short_term=short_term,
-            coverage=case.coverage,
-            by_idleness=bool(_leaves_out(case, condition)),
-        )
-        into.channels += found.rows
-        into.limits.append(_row(case, condition, average, short_term, found))
-        for row in _records(case, short_term, found):
-            records.setdefault((row.channel, row.basis, row.average), row)
+        kind = _short_term(case, condition, average), bool(leaves_out(case.version, condition))
+        if kind not in judgeds:
+            judgeds[kind] = found = _judged(case, stack, *kind)
+            into.channels += found.rows
+            for row in _records(case, kind[0], found):
+                records.setdefault((row.channel, row.basis, row.average), row)
+        into.limits.append(_row(case, condition, average, kind[0], judgeds[kind]))
     into.limits += records.values()
+
+
+def _judged(case: _Case, stack: Stack, short_term: str, by_idleness: bool) -> Judged:  # noqa: FBT001
+    return judged(
+        chain_of(case.limit, case.limit.rules or "", case.version, stack, case.channel),
+        case.permit.enterprise,
+        short_term=short_term,
+        coverage=case.coverage,
+        by_idleness=by_idleness,
+    )
 
 
 def _conditions(case: _Case) -> Iterator[tuple[Condition, str]]:
@@ -152,7 +153,7 @@ def _is_meant(case: _Case, condition: Condition) -> bool:
         and (condition.except_ is None or parameter not in condition.except_)
         and (named or (limit.conditions is None and not condition.optional))
         and (condition.value == "limit" or condition.id in (limit.values or {}))
-        and (condition.of != "out_of_calibration" or _calibrated_range(case.channel) is not None)
+        and (condition.of != "out_of_calibration" or calibrated_range(case.channel) is not None)
         and _is_over(condition.average, limit.average)
     )
 
@@ -190,13 +191,26 @@ def _short_term(case: _Case, condition: Condition, average: str) -> str:
 def _row(
     case: _Case, condition: Condition, average: str, short_term: str, found: Judged
 ) -> LimitRow:
-    rule = _rule(case, condition, average, short_term)
-    row = _plain_row(case, average, found.basis)
-    return row._replace(
-        value=thresholds(rule.limit, _followed_factor(condition), "1")[0],
+    limit, channel = case.limit, case.channel
+    newest = newest_calibration(channel)
+    facts = Facts(
+        rules=limit.rules or "",
+        value=(limit.values or {}).get(condition.id, limit.value),
+        daily=limit.value,
+        unit=limit.unit,
+        average=average,
+        short_term=short_term,
+        coverage=case.coverage,
+        parameter=channel.parameter,
+        range=calibrated_range(channel),
+        uncertainty=None if newest is None else newest.uncertainty,
+    )
+    rule = resolved(case.version, condition, facts)
+    return _plain_row(case, average, found.basis)._replace(
+        value=rule.threshold,
         uom=rule.uom,
         condition=f"{condition.id}@{case.version.from_}",
-        rule=json.dumps(asdict(rule), ensure_ascii=False),
+        rule=rule.text,
     )
 
 
@@ -237,94 +251,3 @@ def _records(case: _Case, short_term: str, found: Judged) -> Iterator[LimitRow]:
     for channel, basis, window in windows:
         if basis is not None:
             yield _plain_row(case, window, basis)._replace(channel=channel, **_OF_RECORDS)
-
-
-def _rule(case: _Case, condition: Condition, average: str, short_term: str) -> Rule:
-    limit, version, validity = case.limit, case.version, case.version.validity
-    # Numbers of parts a day are of the rule set's own short-term averages, not of shorter ones.
-    own_parts = condition.short_term in {None, version.short_term}
-    value = (limit.values or {}).get(condition.id, limit.value)
-    uom, scale = AMOUNT.get(limit.unit, (limit.unit, 1.0))
-    rule = Rule(
-        rules=limit.rules or "",
-        version=version.from_,
-        condition=condition.id,
-        clause=condition.clause,
-        verified=condition.verified,
-        statistic=condition.statistic,
-        average=average,
-        short_term=short_term,
-        limit=value if scale == 1.0 else thresholds(value * scale, "1", "1")[0],
-        uom=uom,
-        factor=condition.factor,
-        reached=condition.reached,
-        rolling=condition.rolling,
-        per=None if condition.per is None else window_text(condition.per),
-        rolling_per=condition.rolling_per,
-        share=condition.share,
-        of=condition.of,
-        at_most=condition.at_most,
-        at_most_in_a_row=condition.at_most_in_a_row,
-        coverage=condition.coverage or case.coverage,
-        quadrants=validity.quadrants,
-        leaves_out=tuple(_leaves_out(case, condition)),
-        invalid_parts_a_day=validity.invalid_parts_a_day if own_parts else None,
-        valid_parts_a_day=validity.valid_parts_a_day if own_parts else None,
-        valid_days_a_month=validity.valid_days_a_month,
-        valid_days_in_february=validity.valid_days_in_february,
-        geometric=condition.geometric,
-        decimals=version.decimals,
-        label=version.label,
-        substitution=version.substitution,
-        calibration_range=_calibrated_range(case.channel),
-        group=condition.group,
-        alert=_is_followed(condition, average),
-    )
-    return _with_uncertainty(rule, case, value)
-
-
-def _leaves_out(case: _Case, condition: Condition) -> Sequence[str]:
-    return case.version.leaves_out if condition.leaves_out is None else condition.leaves_out
-
-
-def _followed_factor(condition: Condition) -> str:
-    """Return the factor that rolling means are followed with, which know only "above"."""
-    if not condition.reached:
-        return condition.factor
-    # A mean that reaches the threshold exceeds this: nine digits can hardly tell it from the next.
-    least = exact_fraction(condition.factor) - _LEAST
-    return f"{Decimal(least.numerator) / Decimal(least.denominator):.9f}".rstrip("0")
-
-
-def _is_followed(condition: Condition, average: str) -> bool:
-    """Tell whether rolling means are followed: an early warning of what blocks are judged by."""
-    judges_means = condition.statistic in ("mean", "share") and condition.of == "exceeding"
-    return condition.alert and judges_means and not condition.geometric and is_fixed(average)
-
-
-def _calibrated_range(channel: Channel) -> float | None:
-    """Return the upper end of the newest calibration's valid range."""
-    newest = max(channel.calibration or (), key=lambda one: one.from_, default=None)
-    return None if newest is None or newest.range is None else newest.range[1]
-
-
-def _with_uncertainty(rule: Rule, case: _Case, value: float) -> Rule:
-    given, parameter = case.version.uncertainty, case.channel.parameter
-    if given.method == "calibration":
-        newest = max(case.channel.calibration or (), key=lambda one: one.from_, default=None)
-        if newest is None or newest.uncertainty is None:
-            return rule
-        return replace(rule, uncertainty="calibration", uncertainty_amount=newest.uncertainty)
-    share = given.shares.get(parameter)
-    if given.method == "none" or share is None:
-        return rule
-    small, daily = given.small_limits.get(parameter), case.limit.value
-    exact = exact_fraction(share)
-    if small is not None and daily < small.below:
-        exact *= exact_fraction(small.factor)
-    # The share is of the daily limit, whatever the figure (2010/75/EU, annex VI part 6, 1.3).
-    exact *= Fraction(str(daily)) / Fraction(str(value))
-    if exact != exact_fraction(share):
-        exact = exact.limit_denominator(LARGEST_DENOMINATOR)
-        share = f"{exact.numerator}/{exact.denominator}"
-    return replace(rule, uncertainty=given.method, uncertainty_share=share)

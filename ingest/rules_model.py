@@ -125,7 +125,7 @@ class Substitutes:
     flow: Positive | None = None
 
 
-@dataclass(config=STRICT, slots=True)
+@dataclass(config=STRICT, slots=True, eq=False)
 class Condition:
     """One condition that a limit must meet.
 
@@ -176,7 +176,7 @@ class Condition:
             raise ValueError(f"per is for shares and counts: a {self.statistic} has its average")
 
 
-@dataclass(config=STRICT, slots=True)
+@dataclass(config=STRICT, slots=True, eq=False)
 class RuleVersion:
     """A rule set as it applies from a day on, until the next version's.
 

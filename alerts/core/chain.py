@@ -180,10 +180,12 @@ def _concentration(chains: Chains, values: Values) -> Floats:
     if Role.SECOND in values:
         result = result + _of(chains, Role.SECOND, values, 0.0)
     if Role.TEMPERATURE in values or Role.PRESSURE in values:
+        temperature = _of(chains, Role.TEMPERATURE, values, chains.temperature)
+        pressure = _of(chains, Role.PRESSURE, values, chains.pressure)
         result = to_standard_state(
             result,
-            _of(chains, Role.TEMPERATURE, values, chains.temperature),
-            _of(chains, Role.PRESSURE, values, chains.pressure),
+            np.where(chains.standard, chains.temperature, temperature),
+            np.where(chains.standard, chains.pressure, pressure),
             reference_temperature=chains.temperature,
             reference_pressure=chains.pressure,
         )

@@ -126,9 +126,7 @@ async def test_a_recipe_computes_what_a_calculator_does(
     )
     found = await load_derived(db, MAY)
     [row] = np.flatnonzero(found.chains.channel == number["id"])
-    means = np.full((len(Role), 1), np.nan)
-    means[Role.MAIN] = 100.0
-    for role, measured in MEASURED.items():
-        means[role] = measured
+    means = {role: np.array([measured]) for role, measured in MEASURED.items()}
+    means[Role.MAIN] = np.array([100.0])
     one = found.chains.take(np.array([row]))
     assert derived(one, np.array([0]), means)[0] == pytest.approx(result, rel=1e-12)
