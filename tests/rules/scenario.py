@@ -197,10 +197,10 @@ def _of_raw(parts: list[dict[str, float]], recipe: Any, window: int, begin: int)
 def converted(recipe: Any, raw: dict[str, float], begin: int) -> float:
     """Return what a recipe's chain makes of raw values, by channel; NaN for what is missing."""
     chains = _table([recipe])
-    means = np.full((len(Role), 1), np.nan)
+    means = {}
     for role, member in _members(recipe):
         chains.member[role, 0] = role
-        means[role, 0] = raw.get(member["channel"], np.nan)
+        means[Role(role)] = np.array([raw.get(member["channel"], np.nan)])
     return float(derived(chains, np.array([begin]), means)[0])
 
 
