@@ -37,17 +37,20 @@ def judge_conditions(
     rule: Rule,
     conditions: Sequence[Condition],
     short: ShortTerm,
+    begun: Sequence[int],
     until: int,
 ) -> Rows:
     """Judge conditions of one kind and zone: rows of ``VERDICT``, of every period with a verdict.
 
-    ``rule`` is the kind (see ``kind_of``); ``short`` has one column for each condition. Periods
+    ``rule`` is the kind (see ``kind_of``); ``short`` has one column for each condition, ``begun``
+    says where its channel's data begin: earlier short-term averages are not expected. Periods
     in which nothing was to be judged are left out (the plant stood still, no version in force),
     and so are those for which another kind of rule was.
     """
     if not len(short.start):
         return np.zeros(0, VERDICT)
     limit, in_force = _in_force(conditions, short)
+    in_force &= short.start[:, None] >= np.array(begun, np.int64)
     verdicts = judge(rule, limit, short, conditions[0].zone, until, in_force=in_force)
     version = _versions(rule, conditions, verdicts, until)
     period, column = np.nonzero((version > 0) & (verdicts.expected > 0))

@@ -30,10 +30,12 @@ OPERATING_DAYS_WITHIN = 800 * DAY  # how far back the last operating days are lo
 LONGEST_RUN = 31 * DAY  # how far back an uninterrupted occurrence is followed
 FAR = 253_370_764_800_000_000  # the year 9999: later than all that is stored
 
-CHANGED = np.dtype([("limit", "i4"), ("first", "i8"), ("last", "i8"), ("finish", "i8")])
+CHANGED = np.dtype(
+    [("limit", "i4"), ("first", "i8"), ("last", "i8"), ("finish", "i8"), ("begun", "i8")]
+)
 """Of each condition from when to when something changed: periods that hold any of it depend.
 
-``finish``: when the last of them ends.
+``finish``: when the last of them ends. ``begun``: where the channel's data begin.
 """
 
 
@@ -69,20 +71,20 @@ def changes_of(
 
     ``spans``: the first and last changed block by channel. ``judged``: the end of the newest
     period of a condition that is over; what follows it was never judged. ``begun``: where the
-    channel's data begin, before which there is nothing to judge. Operating days depend on all that
-    comes before them, ``until`` is as far as any is judged.
+    channel's data begin, before which nothing is missing: when that changes, all does. Operating
+    days depend on all that comes before them, ``until`` is as far as any is judged.
     """
     found = []
     for one in conditions:
         if one.channel not in begun:
             continue
         (first, last), since = spans[one.channel], begun[one.channel]
-        if any(_operating_days(version.rule) for version in one.versions):
+        if first <= since or any(_operating_days(version.rule) for version in one.versions):
             last = max(last, until)
         first = max(min(first, judged.get(one.limit, since)), since)
         last = max(first, min(last, until))
         ends = [reach(kind_of(v.rule), one.zone, first, last)[1] for v in one.versions]
-        found.append((one.limit, first, last, min(FAR, max(ends))))
+        found.append((one.limit, first, last, min(FAR, max(ends)), since))
     return np.array(found, CHANGED)
 
 
@@ -154,11 +156,13 @@ def judge_scopes(
     """
     parts = [np.zeros(0, VERDICT)]
     groups: dict[int, str] = {}
+    begun = {int(row["limit"]): int(row["begun"]) for row in changes}
     for scope in wanted:
         short = averages[scope.rule.short_term]
         at = np.array([columns[one.channel] for one in scope.conditions])
         cut = _cut(short, at, *scope.span)
-        parts.append(judge_conditions(scope.rule, scope.conditions, cut, until))
+        since = [begun[one.limit] for one in scope.conditions]
+        parts.append(judge_conditions(scope.rule, scope.conditions, cut, since, until))
         if scope.rule.group:
             groups |= {one.limit: f"{one.family} {scope.rule.group}" for one in scope.conditions}
     rows = combine(np.concatenate(parts), groups)

@@ -17,6 +17,7 @@ from uuid import uuid4
 from alerts.core.records import FORECAST, Alert
 from alerts.core.verdicts import NONE
 from alerts.core.vocabulary import NEVER, Severity
+from alerts.forecast import TENTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +32,14 @@ CLEAR_AT = 0.95
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def breaks(row: np.void) -> bool:
-    """Tell whether a running period will break its condition, or has no allowance left."""
+def breaks(row: np.void, until: int) -> bool:
+    """Tell whether a running period will break its condition, or has no allowance left.
+
+    The rate of its first tenth is not relied on.
+    """
     spent = row["allowed"] > 0 and row["exceeding"] >= row["allowed"]
-    return bool(row["breaks_at"] != NEVER or spent)
+    told = TENTH * (until - row["start"]) >= row["finish"] - row["start"]
+    return bool((row["breaks_at"] != NEVER and told) or spent)
 
 
 def broken(row: np.void) -> bool:
@@ -63,7 +68,7 @@ def record_forecasts(
     """
     for number, row in running.items():
         others = [running[one] for one in alternatives.get(number, set()) if one in running]
-        threatened = all(breaks(one) for one in (row, *others))
+        threatened = all(breaks(one, until) for one in (row, *others))
         alert = unresolved.get(number)
         if alert is None and threatened and not broken(row):
             _open(journal, row, until)

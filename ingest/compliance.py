@@ -48,7 +48,7 @@ SETTLED = 2 * MINUTE  # after the end of a block nothing of it is waited for
 QUIET_EVERY = 10 * MINUTE
 DUE_AT_ONCE = 20_000
 CHANNELS_AT_ONCE = 200
-CELLS = 250_000  # short-term averages in memory at once; a verdict of each takes 1 kB
+CELLS = 100_000  # short-term averages in memory at once; a verdict of each takes 1 kB
 APART = DAY  # changes further from each other are judged apart
 
 
@@ -195,7 +195,7 @@ class Follower:
         )
         stored = await verdicts.read_current(conn, chunk.changes)
         stored = stored[depends(stored, chunk.changes)]
-        news, revision = changed(rows, stored, FIGURES)
+        news, revision = await asyncio.to_thread(changed, rows, stored, FIGURES)
         running = rows[~rows["over"]]
         journal = Journal()
         async with conn.transaction():

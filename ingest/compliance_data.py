@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,19 +71,20 @@ class Chunk:
         }
         rows = {}
         for role, channels in columns.items():
-            rows[role] = await self._blocks(conn, channels, window, start, end)
+            rows[role] = await self.blocks(conn, channels, window, start, end)
         if any(scope.rule.quadrants for scope in mine):
             behind = np.where(columns["main"] > 0, columns["main"], columns["value"])
-            rows["quarters"] = await self._blocks(conn, behind, QUARTER, start, end)
-        return short_term(window, zone, start, end, columns, rows)
+            rows["quarters"] = await self.blocks(conn, behind, QUARTER, start, end)
+        return await asyncio.to_thread(short_term, window, zone, start, end, columns, rows)
 
     def _column(self, role: str) -> NDArray[np.int32]:
         ordered = sorted(self.parts, key=lambda part: self.columns[part.channel])
         return np.array([getattr(part, role) for part in ordered], np.int32)
 
-    async def _blocks(
+    async def blocks(
         self, conn: asyncpg.Connection, channels: NDArray[np.int32], window: int, *span: int
     ) -> NDArray[np.void]:
+        """Return the blocks of ``window`` of some channels (0: none) that start in a span."""
         wanted = np.unique(channels[channels > 0]).tolist()
         return await compliance.read_blocks(conn, wanted, window // _SECOND, *span)
 
@@ -105,6 +107,17 @@ async def chunk_of(
     begun = await _begun(conn, conditions, parts)
     judged = await judged_until(conn, [one.limit for one in conditions])
     changes = changes_of(conditions, spans, judged, begun, until)
+    return arranged(conditions, parts, channels, changes, until)
+
+
+def arranged(
+    conditions: list[Condition],
+    parts: list[Parts],
+    channels: Sequence[int],
+    changes: NDArray[np.void],
+    until: int,
+) -> Chunk:
+    """Return what has to be judged of ``changes``, and from which averages."""
     wanted = scopes(conditions, changes)
     needed: dict[str, Span] = {}
     for scope in wanted:

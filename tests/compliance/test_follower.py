@@ -59,6 +59,18 @@ async def test_a_block_is_taken_when_those_beside_it_must_be_there_too(plant: Pl
     assert len(await plant.judged(limit)) == 2
 
 
+async def test_before_the_first_block_nothing_is_missing(plant: Plant) -> None:
+    channel = await plant.channel()
+    year = replace(DAY_MEAN, condition="invalid", statistic="count", of="invalid_days")
+    limit = await plant.limit(channel, replace(year, per="1year", at_most=10))
+    await plant.blocks(channel, "2026-02-10T19:00", [90.0] * 24)
+    await plant.work("2026-02-13T19:00")
+    assert (await plant.running(limit))["exceeding"] == 2
+    await plant.blocks(channel, "2026-02-05T19:00", [90.0] * 24)
+    await plant.work()
+    assert (await plant.running(limit))["exceeding"] == 6
+
+
 async def test_silence_from_the_first_hour_of_a_period_on(plant: Plant) -> None:
     channel = await plant.channel()
     limit = await plant.limit(channel, DAY_MEAN)
