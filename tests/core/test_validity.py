@@ -158,6 +158,15 @@ def test_ten_invalid_days_a_year(invalid: int, expected: str) -> None:
     assert states(judge(one, 200.0, short, ZONE, int(short.finish[-1]))) == [expected]
 
 
+def test_a_day_of_one_hour_of_operation_may_be_invalid() -> None:
+    idle = np.full((24, 1), 60, np.int32)
+    idle[5] = 0
+    short = hours(START, np.full(24, np.nan), idle=idle)
+    one = rule(statistic="count", of="invalid_days", per="1year", at_most=0)
+    found = judge(one, 200.0, short, ZONE, START + 24 * HOUR)
+    assert (found.exceeding[0, 0], found.expected[0, 0]) == (1, 1)
+
+
 def test_a_day_in_progress_is_not_invalid_yet() -> None:
     """Twelve of twenty valid hours by noon; one invalid hour too many can not be mended."""
     noon = START + 12 * HOUR
