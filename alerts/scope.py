@@ -120,7 +120,7 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
         )
     if rule.at_most_in_a_row is not None:
         start -= LONGEST_RUN
-    return edges(duration("1d"), zone, start, start + 1)[0][0], end
+    return int(edges(duration("1d"), zone, start, start + 1)[0][0]), end
 
 
 def _reach_of(  # noqa: PLR0913 - a period and how it goes on, an interval and how it is meant
