@@ -25,6 +25,7 @@ async def test_from_empty_to_current_and_then_nothing(empty_database_url: str) -
         "applied 0003_views",
         "applied 0004_compliance",
         "applied 0005_reported",
+        "applied 0006_invalidations",
     ]
     assert await dialect(conn) == "native"
     assert await migrate(conn) == []
@@ -39,6 +40,7 @@ async def test_a_half_migrated_database_is_completed(empty_database_url: str) ->
         "applied 0003_views",
         "applied 0004_compliance",
         "applied 0005_reported",
+        "applied 0006_invalidations",
     ]
     await conn.close()
 
