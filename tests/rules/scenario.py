@@ -236,7 +236,7 @@ def instant(local_time: Any, zone: str) -> int:
         local_time = datetime.combine(local_time, time())
     if local_time.tzinfo is None:
         local_time = local_time.replace(tzinfo=zone_info(zone))
-    return round(local_time.timestamp()) * SECOND
+    return int(local_time.timestamp()) * SECOND
 
 
 def local(at: int, zone: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,17 +63,21 @@ def _items(words: list[str]) -> tuple[list[Average], list[str]]:
 def _average(words: list[str]) -> Average:
     first = words[0]
     if _NUMBER.fullmatch(first):
-        return Average(value=float(first), **dict(_qualifiers(words[1:])))
+        return Average(value=float(first), **_qualifiers(words[1:]))
     if _RAW.fullmatch(first):
-        return Average(raw=tuple(first.split("+")), **dict(_qualifiers(words[1:])))
+        return Average(raw=tuple(first.split("+")), **_qualifiers(words[1:]))
     if first == "-":
-        return Average(count=0, **dict(_qualifiers(words[1:])))
+        return Average(count=0, **_qualifiers(words[1:]))
     assert first in _STATUSES, f"expected a value, - or a status, not {' '.join(words)!r}"
     return Average(count=0, idle=-1, stopped=-1 if first == "stopped" else 0)
 
 
-def _qualifiers(words: list[str]) -> Iterator[tuple[str, int]]:
-    """Yield the settings of ``40/60``, ``3 quarters``, ``20 stopped``, ``5 substituted``."""
+def _qualifiers(words: list[str]) -> dict[str, Any]:
+    """Return the settings of ``40/60``, ``3 quarters``, ``20 stopped``, ``5 substituted``."""
+    return dict(_each_qualifier(words))
+
+
+def _each_qualifier(words: list[str]) -> Iterator[tuple[str, int]]:
     while words:
         if "/" in words[0]:
             count, of = words[0].split("/")
