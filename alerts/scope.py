@@ -76,14 +76,15 @@ def changes_of(
     """
     found = []
     for one in conditions:
-        if one.channel not in begun:
+        first, last = spans[one.channel]
+        if one.versions and one.channel not in begun:
             continue
-        (first, last), since = spans[one.channel], begun[one.channel]
+        since = begun.get(one.channel, first)  # without a version all is to be withdrawn
         if first <= since or any(_operating_days(version.rule) for version in one.versions):
             last = max(last, until)
         first = max(min(first, judged.get(one.limit, since)), since)
         last = max(first, min(last, until))
-        ends = [reach(kind_of(v.rule), one.zone, first, last)[1] for v in one.versions]
+        ends = [reach(kind_of(v.rule), one.zone, first, last)[1] for v in one.versions] or [FAR]
         found.append((one.limit, first, last, min(FAR, max(ends)), since))
     return np.array(found, CHANGED)
 

@@ -92,7 +92,7 @@ class Chunk:
         """Return the other limits of each limit's group of alternatives."""
         groups: dict[str, set[int]] = {}
         for one in self.conditions:
-            if group := one.versions[-1].rule.group:
+            if one.versions and (group := one.versions[-1].rule.group):
                 groups.setdefault(f"{one.family} {group}", set()).add(one.limit)
         return {limit: group - {limit} for group in groups.values() for limit in group}
 
@@ -104,7 +104,7 @@ async def chunk_of(
     channels = list(spans)
     conditions = await compliance.read_conditions(conn, channels, default_zone)
     parts = await compliance.read_parts(conn, channels)
-    begun = await _begun(conn, conditions, parts)
+    begun = await begun_of(conn, conditions, parts)
     judged = await judged_until(conn, [one.limit for one in conditions])
     changes = changes_of(conditions, spans, judged, begun, until)
     return arranged(conditions, parts, channels, changes, until)
@@ -140,7 +140,7 @@ def _aligned(name: str, wanted: Sequence[Scope], start: int, end: int) -> Span:
     return int(starts[0]), max(int(starts[0]), end)
 
 
-async def _begun(
+async def begun_of(
     conn: asyncpg.Connection, conditions: Sequence[Condition], parts: Sequence[Parts]
 ) -> dict[int, int]:
     """Return where each channel's data begin: its first block, or the first known standstill."""

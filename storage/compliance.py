@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 QUARTER_S = 900  # seconds: blocks by which quadrants are counted
 
-# Versions that a later one does not hide: that begins to judge where its effect begins.
+# All versions; one judges until the effect of a later one begins, so some judge nothing.
 _CONDITIONS = """
 select * from (
     select l.id as "limit", l.channel, l.permit, v.version, v.rule, v.ended,
@@ -36,7 +36,7 @@ select * from (
         where kind = 'enterprise' and path = c.enterprise and definition is not null
         order by version desc limit 1) e on true
     where l.channel = any($1) and v.rule ? 'statistic') known
-where not ended and after < until order by "limit", after
+order by "limit", after
 """
 
 # Of each value channel: the channel of the times outside normal operation, that of substitutes,
@@ -101,6 +101,8 @@ async def read_conditions(
 ) -> list[Condition]:
     """Return the conditions on the values of channels, by number, each with its versions.
 
+    One that a registry took back from its very beginning has none.
+
     ``default_zone`` is where days begin for enterprises that name no zone.
     """
     found: dict[int, Condition] = {}
@@ -109,13 +111,10 @@ async def read_conditions(
         number = row["limit"]
         family = f"{row['permit']} {row['path']}"
         found[number] = Condition(number, row["channel"], family, row["zone"], ())
-        version = Version(
-            row["version"],
-            to_micros(row["after"]),
-            to_micros(row["until"]),
-            Rule.of_json(row["rule"]),
-        )
-        versions.setdefault(number, []).append(version)
+        mine = versions.setdefault(number, [])
+        after, until = to_micros(row["after"]), to_micros(row["until"])
+        if after < until and not row["ended"]:
+            mine.append(Version(row["version"], after, until, Rule.of_json(row["rule"])))
     return [
         Condition(one.limit, one.channel, one.family, one.zone, tuple(versions[number]))
         for number, one in found.items()

@@ -237,6 +237,34 @@ async def test_what_a_registry_leaves_no_room_for_is_withdrawn(plant: Plant) -> 
     assert [tuple(row) for row in everything if row["revision"]] == [(3, 1)]
 
 
+async def test_another_reporting_zone_makes_other_days(plant: Plant) -> None:
+    await plant.enterprise("+05:00")
+    channel = await plant.channel()
+    await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 48)
+    await plant.work("2026-02-02T19:00")
+    await plant.enterprise("+06:00")
+    await plant.work()
+    assert days(await plant.judged()) == [
+        ("01-31 18", 90.0, "compliant"),
+        ("02-01 18", 90.0, "compliant"),
+    ]
+    assert await plant.pool.fetchval("select count(*) from compliance where state = 3") == 2
+
+
+async def test_a_limit_that_was_never_meant_is_taken_back_whole(plant: Plant) -> None:
+    channel = await plant.channel()
+    limit = await plant.limit(channel, DAY_MEAN)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 30)
+    await plant.work("2026-02-02T01:00")
+    assert await plant.running(limit)
+    await plant.limit(channel, DAY_MEAN, number=limit, ended=True)
+    await plant.work("2026-02-03T01:00")
+    assert await plant.judged() == []
+    assert await plant.running(limit) is None
+    assert await plant.pool.fetchval("select count(*) from compliance_due") == 0
+
+
 @pytest.mark.parametrize(
     ("zone", "starts"),
     [
