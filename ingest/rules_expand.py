@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.registry_values import microseconds, midnight, midnight_after, parse_day
 from ingest.rules_chain import chain_of
-from ingest.rules_recipe import judged
+from ingest.rules_judged import judged
 from ingest.rules_rule import Facts, calibrated_range, leaves_out, newest_calibration, resolved
 from ingest.rules_stack import RuleProblem, Stack
 from ingest.rules_units import AMOUNT
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingest.registry_model import Channel, Limit, Permit
+    from ingest.rules_judged import Judged
     from ingest.rules_model import Condition, RuleVersion
-    from ingest.rules_recipe import Judged
     from ingest.rules_resolve import RuleSets
 
 RECORD = "record"

@@ -97,5 +97,5 @@ def only(document: Document) -> Enterprise:
     return enterprise
 
 
-def limits(document: Document) -> set[tuple[str, float, str]]:
+def limits(document: Document) -> set[tuple[str, float, str | None]]:
     return {(x.channel, x.value, x.average) for permit in document.permits for x in permit.limits}
