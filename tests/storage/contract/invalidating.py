@@ -50,9 +50,9 @@ class Books:
         rows = [(self.channel, T + minute * MINUTE, *(v, status)) for minute, v in values.items()]
         await commit(self.db, batch(self.batch, late(*rows), at=self.now))
 
-    async def ask(self, first: int, last: int, **more: object) -> int:
+    async def ask(self, first: int, last: int, *, status: int = Status.MALFUNCTION) -> int:
         """Ask that minutes [first, last) after T be invalid."""
-        asked = span(first, last, **more)
+        asked = span(first, last, status=status)
         (number,) = await request(self.db, asked)
         return number
 
