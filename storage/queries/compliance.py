@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 BEFORE_ALL: Key = (FIRST_INSTANT, 0, FIRST_INSTANT)
 
 # A period that is not over shows its present figures, unless it is asked what was known before:
-# then those of the moment at which its state last changed.
+# then those of the moment at which its state last changed. Who asks for running periods only is
+# answered from those, however long the history is.
 _LIST = """
 select c.start, c."limit" as id, c.finish, c.known_at, c.revision, c.over,
        coalesce(r.limit_version, c.limit_version) as limit_version,
@@ -51,6 +52,7 @@ where c.start >= greatest($1::timestamptz, $3::timestamptz) and c.start < $2
   and ($10::text is null or v.rule ->> 'average' = $10)
   and ($11::text is null or judgement_name(coalesce(r.state, c.state)) = $11)
   and ($12::boolean is null or c.over <> $12)
+  and ($12::boolean is not true or $6::timestamptz is not null or r."limit" is not null)
 order by c.start, c."limit", c.finish limit $13
 """
 
