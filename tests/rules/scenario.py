@@ -131,7 +131,8 @@ def _judged(case: Case, row: LimitRow, channels: dict[tuple[str, str], ChannelRo
     begin = instant(case.said["start"], case.zone)
     recipe = None
     if any(one.raw for one in given):
-        recipe = json.loads(channels[row.channel, row.basis].recipe or "")
+        text = channels[row.channel, row.basis].recipe
+        recipe = {"measured": row.channel} if text is None else json.loads(text)
     short = _short_term(rule, given, begin, case.said.get("raw", {}), recipe)
     until = instant(case.said["until"], case.zone) if "until" in case.said else short.finish[-1]
     since, end = _micros(row.valid_from), _micros(row.valid_until)
@@ -164,7 +165,8 @@ def _short_term(
     known: dict[tuple[str, ...], float] = {}
     for one in given:
         if one.raw and one.raw not in known:
-            known[one.raw] = _of_raw([raw[name] for name in one.raw], recipe, window, begin)
+            parts = [raw[name] for name in one.raw]
+            known[one.raw] = _of_raw(parts, recipe, window, begin)
     mean = [known[one.raw] if one.raw else one.value for one in given]
     value = np.array([np.nan if one is None else one for one in mean])[:, None]
     counts = [-1 if one.count is None else one.count for one in given]
@@ -187,6 +189,8 @@ def _of_raw(parts: list[dict[str, float]], recipe: Any, window: int, begin: int)
     Each is converted and then averaged, or the other way round where the recipe's step is the whole
     short-term average.
     """
+    if "measured" in recipe:
+        return float(np.mean([one[recipe["measured"]] for one in parts]))
     if recipe["step_us"] < window:
         return float(np.mean([converted(recipe, one, begin) for one in parts]))
     names = {name for one in parts for name in one}

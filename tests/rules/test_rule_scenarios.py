@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from alerts.core.validated import CONFIDENCE_SHARES
 from ingest.rules_resolve import preset, preset_names
 from tests.rules.scenario import Case, all_cases, run, shown
 
@@ -59,6 +60,20 @@ def test_each_preset_has_a_scenario_from_raw_values(rules: str) -> None:
         if case.rules == rules
         for one in case.said["periods"]
     )
+
+
+GASES = {
+    "0337": "co", "0330": "so2", "0301": "nox", "0304": "nox", "2902": "dust", "2908": "dust",
+    "0316": "hcl", "0342": "hf", "0410": "ch4", "1325": "hcho", "0183": "hg", "0303": "nh3",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rules", preset_names())
+def test_shares_of_uncertainty_are_those_of_the_directive(rules: str) -> None:
+    found = preset(rules)
+    assert found is not None
+    for substance, share in found.versions[-1].uncertainty.shares.items():
+        assert float(share) == CONFIDENCE_SHARES[GASES[substance]], substance
 
 
 def test_no_condition_of_a_version_goes_untested() -> None:
