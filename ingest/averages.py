@@ -7,24 +7,20 @@ holds it up; one delivery at a time is quick enough for what comes once in a blo
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING
 
 import structlog
 
-from ingest.aside import aside_message, aside_value
-from ingest.careful import NO_BOOT, NO_SEQ, Context, Refused
-from ingest.checks import oldest_accepted
+from ingest.careful import Refused
 from ingest.held import MAX_HELD, Held
 from ingest.patience import GivenUp, Patience
 from ingest.reasons import Reason
-from ingest.reports import Report, decode_report
-from ingest.topics import Topics
+from ingest.report_draft import Drafter, Message
 from storage.errors import DataError
 from storage.held import load_held
 from storage.pool import unavailable
 from storage.quarantine import AVERAGES
-from storage.reported import Mean, Reports, Stored, read_seen, store_reports
+from storage.reported import read_seen, store_reports
 from storage.retries import take_retries
 
 if TYPE_CHECKING:
@@ -34,7 +30,9 @@ if TYPE_CHECKING:
 
     from ingest.inbox import Delivery
     from ingest.metrics import Metrics
+    from ingest.report_draft import Decoded
     from storage.registry import Registry
+    from storage.reported import Reports, Stored
     from storage.retries import Retry
 
 _log = structlog.get_logger(__name__)
@@ -43,8 +41,6 @@ MAX_MESSAGES = 500  # in a transaction
 MAX_WAIT = 0.05  # seconds that a message waits for company
 LARGE = 64 * 1024  # bytes of payload that are judged in a thread
 PAUSE = 1.0  # seconds between two looks at whether to receive again
-
-Decoded = Report | Refused
 
 
 class Averages:
@@ -75,7 +71,8 @@ class Averages:
         self._accept_from = accept_from
         self._paused = paused
         self._on_stored = on_stored
-        self._topics = Topics(registry, "averages")
+        self._drafter = Drafter(registry, accept_from)
+        self._next_registry: Registry | None = None
         self._held = Held()
         self._number = 0  # of the last transaction
         self._stopping = False
@@ -83,8 +80,14 @@ class Averages:
         self._halt = asyncio.Event()  # something else comes before the next delivery
 
     def use(self, registry: Registry) -> None:
-        """Judge what is received from now on by ``registry``."""
-        self._topics = Topics(registry, "averages")
+        """Judge what is taken from now on by ``registry``."""
+        self._next_registry = registry
+
+    def _exchange_registry(self) -> None:
+        """Go over to the next registry: not while messages are on their way by another."""
+        if self._next_registry is not None:
+            self._drafter = Drafter(self._next_registry, self._accept_from)
+            self._next_registry = None
 
     def retry(self) -> None:
         """Process again, soon, what is marked for it in quarantine."""
@@ -131,61 +134,39 @@ class Averages:
         return None if delivery.cancelled() else delivery.result()
 
     async def _take(self, delivery: Delivery) -> None:
-        topics, payloads, at = delivery.topics, delivery.payloads, delivery.received_at
-        decoded = await self._decode(topics, payloads, [at] * len(topics))
-        seen = await self._seen(topics, decoded)
-        repeats = [n for n, one in enumerate(seen) if one and self._concerned(topics[n])]
+        self._exchange_registry()
+        at = delivery.received_at
+        pairs = zip(delivery.topics, delivery.payloads, strict=True)
+        messages = [Message(topic, payload, at) for topic, payload in pairs]
+        decoded = await self._decode(messages)
+        seen = await self._seen(messages, decoded)
+        repeats = [n for n, one in enumerate(seen) if one and self._concerned(messages[n])]
         if repeats:  # as of when their values first came
-            again = await self._decode(
-                [topics[n] for n in repeats],
-                [payloads[n] for n in repeats],
-                [at] * len(repeats),
-                held=self._held.first,
-            )
+            again = await self._decode([messages[n] for n in repeats], self._held.first)
             for number, one in zip(repeats, again, strict=True):
                 decoded[number] = one
-        reports = self._reports(topics, payloads, decoded, seen, at)
+        reports = self._reports(at, messages, decoded, seen)
         self._held.note(reports.aside_values, at)
-        await self._commit(reports, topics, payloads, decoded)
+        await self._commit(reports, messages, decoded)
         self._acknowledge(delivery)
 
-    def _concerned(self, topic: str) -> bool:
-        unit = self._topics.find(topic)
+    def _concerned(self, message: Message) -> bool:
+        unit = self._drafter.unit(message)
         return unit is not None and self._held.concerns(unit.id)
 
     async def _decode(
         self,
-        topics: Sequence[str],
-        payloads: Sequence[bytes],
-        received_at: Sequence[int],
-        *,
+        messages: Sequence[Message],
         held: Mapping[tuple[int, bytes], int] | None = None,
-        fragments: Sequence[bool] | None = None,
     ) -> list[Decoded]:
-        """Return what the messages hold, each judged as of its own receipt (us)."""
-        known = self._topics
+        """Return what the messages hold; large ones take a while, which is a thread's."""
+        drafter = self._drafter
+        if sum(len(message.payload) for message in messages) > LARGE:
+            return await asyncio.to_thread(drafter.decode, messages, held)
+        return drafter.decode(messages, held)
 
-        def decode() -> list[Decoded]:
-            found: list[Decoded] = []
-            for number, (topic, payload, at) in enumerate(
-                zip(topics, payloads, received_at, strict=True)
-            ):
-                unit = known.find(topic)
-                if unit is None:
-                    found.append(known.explain(topic))
-                    continue
-                oldest = oldest_accepted(at, self._accept_from)
-                context = Context(unit, known.registry.channels, at, oldest, held)
-                alone = bool(fragments and fragments[number])
-                found.append(decode_report(payload, context, known.registry, fragment=alone))
-            return found
-
-        if sum(map(len, payloads)) > LARGE:
-            return await asyncio.to_thread(decode)
-        return decode()
-
-    async def _seen(self, topics: Sequence[str], decoded: Sequence[Decoded]) -> list[bool]:
-        heads = [self._head(topic, one) for topic, one in zip(topics, decoded, strict=True)]
+    async def _seen(self, messages: Sequence[Message], decoded: Sequence[Decoded]) -> list[bool]:
+        heads = [self._drafter.head(*pair) for pair in zip(messages, decoded, strict=True)]
 
         async def look() -> list[bool]:
             async with unavailable("look up reported messages"), self._pool.acquire() as conn:
@@ -193,57 +174,32 @@ class Averages:
 
         return await self.patience.until_done("look up reported messages", look)
 
-    def _head(self, topic: str, one: Decoded) -> tuple[int, str, int]:
-        """Return unit, boot and seq of a message that is not set aside whole."""
-        unit = self._topics.find(topic)
-        if unit is None or isinstance(one, Refused):
-            return 0, NO_BOOT, NO_SEQ
-        return unit.id, one.boot, one.seq
-
     def _reports(
         self,
-        topics: Sequence[str],
-        payloads: Sequence[bytes],
+        received_at: int,
+        messages: Sequence[Message],
         decoded: Sequence[Decoded],
         seen: list[bool],
-        at: int,
     ) -> Reports:
-        """Return the messages ready for their transaction."""
-        self._number = max(self._number + 1, at)
-        units = [self._topics.find(topic) for topic in topics]
-        heads = [self._head(topic, one) for topic, one in zip(topics, decoded, strict=True)]
-        ids = [0 if unit is None else unit.id for unit in units]
-        reports = Reports(self._number, at, heads, ids, seen)
-        for number, (topic, one, unit) in enumerate(zip(topics, decoded, units, strict=True)):
-            if isinstance(one, Refused):
-                aside = aside_message(number, topic, payloads[number], one, "averages")
-                reports.aside_messages.append(aside)
-            elif unit is not None:
-                reports.means += _means(number, one)
-                reports.aside_values += [aside_value(number, topic, unit, a) for a in one.asides]
-        return reports
+        """Return messages ready for a transaction of their own."""
+        self._number = max(self._number + 1, received_at)
+        return self._drafter.reports(self._number, received_at, messages, decoded, seen)
 
     async def _commit(
-        self,
-        reports: Reports,
-        topics: Sequence[str],
-        payloads: Sequence[bytes],
-        decoded: Sequence[Decoded],
+        self, reports: Reports, messages: Sequence[Message], decoded: Sequence[Decoded]
     ) -> None:
         """Store messages; if the database refuses them, one by one, and aside what it refuses."""
+        at = reports.received_at
         try:
             self._observe(await self._store(reports))
         except DataError as error:
-            if len(topics) == 1:
+            if len(messages) == 1:
                 refused = Refused(Reason.REFUSED_BY_DATABASE, str(error))
-                alone = self._reports(topics, payloads, [refused], [False], reports.received_at)
+                alone = self._reports(at, messages, [refused], [False])
                 self._observe(await self._store(alone))
                 return
-            for n, seen in enumerate(reports.seen):
-                here = slice(n, n + 1)
-                parts = topics[here], payloads[here], decoded[here]
-                alone = self._reports(*parts, [seen], reports.received_at)
-                await self._commit(alone, *parts)
+            for message, one, seen in zip(messages, decoded, reports.seen, strict=True):
+                await self._commit(self._reports(at, [message], [one], [seen]), [message], [one])
 
     async def _store(self, reports: Reports, retries: Sequence[Retry] = ()) -> Stored:
         async def attempt() -> Stored:
@@ -261,29 +217,17 @@ class Averages:
     async def _retries(self) -> None:
         """Process again all that is marked, some of it at a time; nothing of it is counted."""
         while retries := await self.patience.until_done("take the retries", self._marked):
-            topics = [one.topic for one in retries]
-            payloads = [one.payload for one in retries]
-            fragments = [one.digest is not None for one in retries]
-            times = [one.received_at for one in retries]
-            decoded = await self._decode(topics, payloads, times, fragments=fragments)
-            seen = await self._seen(topics, decoded)
+            self._exchange_registry()
+            messages = [
+                Message(one.topic, one.payload, one.received_at, one.digest is not None)
+                for one in retries
+            ]
+            decoded = await self._decode(messages)
+            seen = await self._seen(messages, decoded)
             # A value that is retried came with a message that was received before.
-            seen = [one or alone for one, alone in zip(seen, fragments, strict=True)]
-            reports = self._reports(topics, payloads, decoded, seen, self._clock())
-            await self._store(reports, retries)
+            seen = [one or m.fragment for one, m in zip(seen, messages, strict=True)]
+            await self._store(self._reports(self._clock(), messages, decoded, seen), retries)
 
     async def _marked(self) -> list[Retry]:
         async with unavailable("take the retries"), self._pool.acquire() as conn:
             return await take_retries(conn, kind=AVERAGES)
-
-
-def _means(number: int, report: Report) -> list[Mean]:
-    columns = (report.channel, report.start, report.finish, report.value, report.status)
-    return [
-        Mean(number, channel, report.window, start, finish, _or_none(value), status)
-        for channel, start, finish, value, status in zip(*columns, strict=True)
-    ]
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -299,3 +299,20 @@ async def test_stopping_while_the_database_is_away_acknowledges_nothing(intake: 
         await intake.stop()
     assert waiting not in intake.link.acknowledged
     intake.start()  # for the fixture
+
+
+async def test_a_registry_applied_amid_a_delivery_judges_the_next_one(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that it lacks is not lost between being decoded and being stored."""
+    seen = intake.averages._seen
+
+    async def applied_meanwhile(*arguments: Any) -> list[bool]:
+        intake.averages.use(registry({}, version=2))
+        return await seen(*arguments)
+
+    monkeypatch.setattr(intake.averages, "_seen", applied_meanwhile)
+    await intake.deliver(report())
+    assert await intake.rows() == [(1, 1.5, 0, 0)]
+    await intake.deliver(report(seq=2))
+    assert await intake.pool.fetchval("select reason from quarantine") == "unknown_enterprise"
