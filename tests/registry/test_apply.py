@@ -112,6 +112,7 @@ async def test_only_what_differs_gets_a_version(apply: Any, db: asyncpg.Connecti
         ("missing: [-1, -999]", "missing: [-1]", "channels"),
         ("period: 10s", "period: 10s, basis: {dry: true}", "channels"),
         ("period: 60s}", "period: 60s, max_step: 5, stuck_after: 2h}", "channels"),
+        ("period: 60s}", "period: 60s, agreement: 0.2}", "channels"),
         ("{so2: stack-1/so2,", "{SO2: stack-1/so2,", "units"),
         ("{so2: stack-1/so2,", "{", "units"),
         ("average: 1d", "average: 1d, coverage: 0.75", "limits"),

@@ -53,6 +53,8 @@ RULES = [
     ("[-1, -999]", "[«x]", "enterprises[0].sources[0].channels[1].missing[0]", "found the text"),
     (CHANNEL, CHANNEL[:-1] + ", max_step: «0}", "enterprises[0].sources[0].channels[0].max_step",
      "0 must be above 0"),
+    (CHANNEL, CHANNEL[:-1] + ", agreement: «5}",
+     "enterprises[0].sources[0].channels[0].agreement", "5 must be at most 1"),
     (CHANNEL, CHANNEL[:-1] + ", stuck_after: «soon}",
      "enterprises[0].sources[0].channels[0].stuck_after", "not a duration such as"),
     (CHANNEL, CHANNEL[:-1] + ", basis: {o2: «21}}",
