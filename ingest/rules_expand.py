@@ -178,6 +178,12 @@ def _nothing(case: _Case) -> str:
 def _short_term(case: _Case, condition: Condition, average: str) -> str:
     text = condition.short_term or case.version.short_term
     if text != LIMIT_AVERAGE:
+        if is_fixed(average) and nominal(average) % nominal(text):
+            raise RuleProblem(
+                f"{case.limit.rules} makes averages over {average} of those over {text}, of which "
+                "they are no multiple",
+                "rules",
+            )
         return window_text(text)
     if not is_fixed(average):
         raise RuleProblem(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from alerts.core.validated import CONFIDENCE_SHARES
 from ingest.rules_resolve import preset, preset_names
+from tests.core.compliance import fast, slow
+from tests.rules.given import faults_of, registry
 from tests.rules.scenario import Case, all_cases, run, shown
 
 CASES = all_cases()
 DEFAULT = "P1"
+MOST_ROWS = 1100  # short-term averages that the slow twin takes: a month of hours, a week of 10 min
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -31,6 +35,16 @@ def test_a_scenario_ends_as_it_says(case: Case) -> None:
             }, case.said["says"]
         else:
             assert one["state"] == others, f"{key} is not expected: {one}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_slow_twin_judges_the_same(case: Case) -> None:
+    for one in run(case):
+        if one.short.rows > MOST_ROWS or len(case.conditions) > 1:
+            continue
+        limit = np.array([one.rule.limit])
+        given = (one.rule, limit, one.short, case.zone, one.until, one.in_force)
+        assert fast(*given) == slow(*given)
 
 
 CONDITIONS = [
@@ -82,3 +96,13 @@ def test_no_condition_of_a_version_goes_untested() -> None:
         found = preset(name)
         assert found is not None
         assert len(found.versions) == 1
+
+
+def test_an_average_that_is_no_multiple_of_what_it_is_made_of_is_refused() -> None:
+    [fault] = faults_of(
+        registry(
+            "channel: dry, value: 200, unit: mg/m3, rules: ied-waste, conditions: [day], "
+            "override: {conditions: {day: {average: 15min}}}"
+        )
+    )
+    assert "averages over 15min of those over 30min" in fault.message
