@@ -85,6 +85,8 @@ async def test_a_limit_shows_the_permit_and_the_rule(
         "clear_at": "0.95",
         "open_after": "0s",
         "clear_after": "5min",
+        "basis": None,
+        "rule": None,
     }
     Limit.model_validate(item)
 
