@@ -86,8 +86,8 @@ class Bulk:
         slot = since // granule
         at = slot if n == 1 else slot * n + read.column
         size = shape[0] * n
-        total = np.bincount(at, read.value, size).reshape(shape)
-        samples = np.bincount(at, minlength=size).astype(np.int32).reshape(shape)
+        total = np.bincount(at, read.value, size).astype(np.float64, copy=False).reshape(shape)
+        samples: NDArray[np.int32] = np.bincount(at, minlength=size).astype(np.int32).reshape(shape)
         least = min(self.period, granule)
         part = slot if least == granule else since // least
         fresh = np.empty(len(part), np.bool_)
@@ -96,7 +96,7 @@ class Bulk:
         if n > 1:
             fresh[1:] |= read.column[1:] != read.column[:-1]
         if fresh.all():
-            filled = samples
+            filled: NDArray[np.int32] = samples
         else:
             filled = np.bincount(at[fresh], minlength=size).astype(np.int32).reshape(shape)
         return first, (total, samples, filled)
@@ -120,11 +120,11 @@ class Bulk:
             np.zeros(shape, np.int32),
         )
         lengths = (finish - start) // granule
+        group = group_for(self.period, granule)
         for length in np.unique(lengths).tolist():
             rows = np.flatnonzero(lengths == length)
             at = (start[rows] - first) // granule + np.arange(length)[:, None]
-            parts = (part[at] for part in slots)
-            sums = rolling(*parts, length, group_for(self.period, granule))  # type: ignore[arg-type]
+            sums = rolling(slots[0][at], slots[1][at], slots[2][at], length, group)
             total[rows], samples[rows], count[rows] = (part[0] for part in sums)
         expected = expected_slots(start, finish, self.period).astype(np.int32)
         return Blocks(start, finish, expected, mean(total, samples), total, samples, count)
@@ -149,10 +149,9 @@ class Bulk:
 
     def _highest_mean(self, window: int, columns: NDArray[np.intp]) -> NDArray[np.float64]:
         granule = granule_for(window, self.period)
-        _, slots = self.slots(granule)
-        total, samples = (
-            part if len(columns) == self.channels else part[:, columns] for part in slots[:2]
-        )
+        _, (total, samples, _) = self.slots(granule)
+        if len(columns) < self.channels:
+            total, samples = total[:, columns], samples[:, columns]
         sums, number, _ = rolling(total, samples, samples, window // granule)
         quotient = np.full(sums.shape, -np.inf)
         np.divide(sums, number, out=quotient, where=number > 0)
@@ -162,7 +161,14 @@ class Bulk:
     def track(self, column: int, window: int) -> Track:
         """Return the slots of one channel that means of ``window`` are made of."""
         granule = granule_for(window, self.period)
-        first, slots = self.slots(granule)
-        total, samples, filled = (np.ascontiguousarray(part[:, column]) for part in slots)
-        newest = int(self.valid.newest[column])
-        return Track(granule, self.period, first, total, samples, filled, NEVER, newest)
+        first, (total, samples, filled) = self.slots(granule)
+        return Track(
+            granule,
+            self.period,
+            first,
+            np.ascontiguousarray(total[:, column]),
+            np.ascontiguousarray(samples[:, column]),
+            np.ascontiguousarray(filled[:, column]),
+            NEVER,
+            int(self.valid.newest[column]),
+        )

@@ -6,11 +6,12 @@ the courses of alerts only of those limits whose means come near a threshold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alerts.core.limits import Limits
 from alerts.core.means import judge
 from alerts.core.records import JudgementRows
 from alerts.core.vocabulary import HOUR
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from alerts.bulk import Bulk
     from alerts.core.course import Episode
-    from alerts.core.limits import Limits
     from alerts.core.records import Alert
 
     Times = NDArray[np.int64]
@@ -52,6 +52,12 @@ class Asked:
     known: Mapping[int, Sequence[Alert]]
 
 
+def no_limits() -> Limits:
+    """Return the limits of a channel that has none."""
+    empty: NDArray[Any] = np.zeros(0, np.int32)
+    return Limits(*(empty for _ in fields(Limits)))
+
+
 def needed_from(since: int, limits: Limits, known: Mapping[int, Sequence[Alert]]) -> int:
     """Return from when on readings must be at hand to judge windows that end after ``since``."""
     longest = int(limits.window.max(initial=HOUR))
@@ -70,7 +76,7 @@ def judge_history(bulk: Bulk, asked: Asked) -> History:
     ]
     episodes = {}
     for limit in _eventful(bulk, asked, column):
-        versions = np.flatnonzero(asked.limits.limit == limit)
+        versions = np.arange(*np.searchsorted(asked.limits.limit, [limit, limit + 1]))
         episodes[limit] = _episodes(bulk, asked, int(column[versions[0]]), versions)
     return History(JudgementRows.joined(judgements), episodes)
 
@@ -114,7 +120,8 @@ def _eventful(bulk: Bulk, asked: Asked, column: NDArray[np.intp]) -> list[int]:
     for window in np.unique(limits.window):
         rows = np.flatnonzero((limits.window == window) & ~found)
         found[rows] = bulk.may_exceed(int(window), column[rows], low[rows])
-    return np.unique(limits.limit[found]).tolist()
+    eventful: list[int] = np.unique(limits.limit[found]).tolist()
+    return eventful
 
 
 def _episodes(bulk: Bulk, asked: Asked, column: int, versions: NDArray[np.intp]) -> list[Episode]:

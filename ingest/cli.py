@@ -21,6 +21,7 @@ from ingest.commands import (
     migrate_database,
     replay_history,
     retry_quarantine,
+    what_if_history,
 )
 from ingest.invalidate_command import invalidate as invalidate_readings
 from ingest.invalidate_command import restore as restore_readings
@@ -184,6 +185,45 @@ def registry_apply(
     since = None if effective is None else _instant("--effective", effective)
     changes = _run(lambda: apply_registry(load_settings(flags, config), file, since))
     click.echo(changes)
+
+
+@registry.command("what-if")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--start", required=True, metavar="TIME", help="From here on …")
+@click.option("--end", required=True, metavar="TIME", help="… up to here (excluded).")
+@click.option(
+    "--registry", "present", type=click.Path(path_type=Path), metavar="FILE",
+    help="Of a rule set: the registry that names it [default: the file applied last].",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="JSON, one item a line.")
+@options(*STORAGE)
+def registry_what_if(  # noqa: PLR0913 - the command's own options
+    file: Path,
+    start: str,
+    end: str,
+    present: Path | None,
+    config: Path | None,
+    *,
+    as_json: bool,
+    **flags: str | None,
+) -> None:
+    """Judge history as if FILE had been the registry since --start; nothing is stored.
+
+    Prints each judgement, alert and verdict that would differ, and how many there are. FILE is a
+    registry, a directory of them, or a rule set, which takes the place of the one of its id.
+
+    \b
+    Examples:
+      ams-server registry what-if tighter.yaml --start 2026-10-01T00:00:00Z \\
+          --end 2026-11-01T00:00:00Z
+      ams-server registry what-if our-rules.yaml --start 2026-01-01T00:00:00+05:00 \\
+          --end 2026-11-01T00:00:00+05:00 --json
+    """  # noqa: D301 - click wants the character itself
+    span = (_instant("--start", start), _instant("--end", end))
+    if span[0] >= span[1]:
+        raise ConfigurationError(f"--end {end}: a time after --start {start} expected")
+    settings = load_settings(flags, config)
+    _run(lambda: what_if_history(settings, file, span, present, as_json=as_json))
 
 
 @cli.group()

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ingest.registry_command import apply_registry_file
 from ingest.replay import replay
+from ingest.what_if_command import print_what_if
 from storage.embedded import EmbeddedPostgres, attach
 from storage.migrate import migrate
 from storage.pool import connect
@@ -136,3 +137,23 @@ async def replay_history(settings: Settings, start: datetime, end: datetime) -> 
         f"{len(differences)} differences" if differences else "no difference from what is stored"
     )
     return len(differences)
+
+
+async def what_if_history(
+    settings: Settings,
+    file: Path,
+    span: tuple[datetime, datetime],
+    registry: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what history would be under another registry or rule set."""
+    async with database(settings) as conn:
+        await print_what_if(
+            conn,
+            file,
+            span,
+            default_zone=settings.reporting_zone,
+            registry=registry,
+            as_lines_of_json=as_json,
+        )

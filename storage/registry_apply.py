@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from storage.registry_rows import RegistryRows
 
 CHANNEL = "ams_registry"  # NOTIFY with the version's number as its payload
-_LOCK = 0x414D5302  # advisory lock: one registry is applied at a time
+LOCK = 0x414D5302  # advisory lock: one registry is applied at a time
 _LONG = 3600.0  # seconds: a national registry has millions of rows
 
 # In the order of their references; the names are the words of a report.
@@ -80,7 +80,7 @@ async def apply_registry(
     """
     async with unavailable("apply the registry"), conn.transaction():
         await conn.execute(sql.PREPARE)
-        await conn.execute("select pg_advisory_xact_lock($1)", _LOCK)
+        await conn.execute("select pg_advisory_xact_lock($1)", LOCK)
         await _stage(conn, document)
         row = await conn.fetchrow(sql.BEGIN_VERSION, effective, source, digest)
         changes = Changes(row["id"], row["effective"])

@@ -60,7 +60,8 @@ def slot_sums(  # noqa: PLR0913, PLR0917 - the readings and the grid, three figu
     begin, end = np.searchsorted(time, [first, first + n * granule])
     since, value = time[begin:end] - first, value[begin:end]
     slot = since // granule
-    total = np.bincount(slot, value, n)  # adds in the order of time
+    # Adds in the order of time.
+    total = np.bincount(slot, value, n).astype(np.float64, copy=False)
     samples = np.bincount(slot, minlength=n).astype(np.int32)
     least = min(period, granule)
     part = slot if least == granule else since // least
@@ -104,7 +105,8 @@ def rolling(
 def _counts(numbers: NDArray[np.int32], k: int, rows: int) -> NDArray[np.int32]:
     """Return the sum of every run of ``k`` numbers: of integers a running difference is exact."""
     if rows <= 1:
-        return numbers[:k].sum(axis=0, dtype=np.int32, keepdims=True)[:rows]
+        whole: NDArray[np.int32] = numbers[:k].sum(axis=0, dtype=np.int32, keepdims=True)
+        return whole[:rows]
     upto = np.cumsum(numbers, axis=0, dtype=np.int32)
     counts: NDArray[np.int32] = upto[k - 1 :].copy()
     counts[1:] -= upto[: rows - 1]

@@ -1,0 +1,192 @@
+"""Stored readings of many channels, read together to be judged again.
+
+Channels that share period and zone are read and computed together: so many that what they need
+stays within a processor's cache, one at a time where their history is long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.bulk import Bulk, Valid
+from alerts.core.limits import Limits
+from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.deriving import reached, with_derived
+from alerts.history import Asked, needed_from
+from alerts.track import LONG_STEP
+from ingest.judging import series_of
+from storage.alerts import read_alerts_since
+from storage.followers import load_newest
+from storage.judging import read_progress, read_series, readings_kept_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import asyncpg
+    from numpy.typing import NDArray
+
+    from alerts.core.records import Alert
+    from alerts.layout import Layout
+
+    Channels = NDArray[np.int32]
+    Times = NDArray[np.int64]
+
+CELLS = 150_000  # slots of channels that are computed together
+MOST = 400  # channels
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Readings of batches up to ``batch``, as of ``now``; older than ``kept_from`` none are kept.
+
+    ``newest``: of each channel's measured readings, 0 for none.
+    """
+
+    conn: asyncpg.Connection
+    batch: int
+    now: int
+    kept_from: int
+    newest: Times
+
+    @classmethod
+    async def of(cls, conn: asyncpg.Connection, channels: int, now: int) -> Archive:
+        """Look at what is there of channels 0 … ``channels`` - 1."""
+        kept = await readings_kept_from(conn)
+        return cls(
+            conn,
+            await read_progress(conn, "alerts"),
+            now,
+            NEVER if kept is None else kept,
+            await load_newest(conn, channels),
+        )
+
+    def newest_of(self, layout: Layout) -> Times:
+        """Return each channel's newest reading, of derived ones that of what they are made of."""
+        return with_derived(layout.derived, self.newest[: layout.channels])
+
+    def judged_until(self, layout: Layout, channels: Channels) -> tuple[Times, Times]:
+        """Return the last M that each channel's readings had judged, and the last of the clock's.
+
+        How far the clock came nobody wrote down: at most so far.
+        """
+        newest = self.newest_of(layout)[channels]
+        by_readings = newest // MINUTE * MINUTE
+        chained = np.flatnonzero(layout.chained[channels])
+        if len(chained):
+            by_readings[chained] = self._complete_until(layout, channels[chained])
+        clock = (self.now - MINUTE) // MINUTE * MINUTE
+        owner, rows = layout.limits_by_channel.of_channels(channels)
+        ends = layout.versions.valid_until[layout.limit_last[rows]]
+        ended = np.full(len(channels), NEVER)
+        over = ends < clock  # a limit that ended resolves its alert, however long after
+        np.maximum.at(ended, owner[over], ends[over] + LONG_STEP)
+        horizon = np.maximum(newest + layout.longest[channels], ended) // MINUTE * MINUTE
+        return by_readings, np.maximum(by_readings, np.minimum(clock, horizon))
+
+    def _complete_until(self, layout: Layout, channels: Channels) -> Times:
+        """Return the end of the last step that all members of derived channels have passed."""
+        newest = np.where(self.newest > 0, self.newest, NEVER)[: layout.channels]
+        newest = with_derived(layout.derived, newest)
+        held, farthest = reached(layout, layout.derived.chain_of(channels), newest, newest)
+        step = layout.period[channels]
+        return np.minimum(held, farthest) // step * step
+
+    async def read(
+        self, layout: Layout, channels: Channels, start: int, until: Times
+    ) -> NDArray[np.void]:
+        """Return what is stored of channels, or of what they are derived from, from ``start``."""
+        sources = layout.derived.sources(channels).tolist()
+        end = int(until.max(initial=start))
+        return await read_series(self.conn, sources, start, end, self.batch)
+
+    async def alerts(self, limits: Limits, since: int) -> dict[int, list[Alert]]:
+        """Return the alerts of limits that were not over before ``since``."""
+        known: dict[int, list[Alert]] = {}
+        numbers = np.unique(limits.limit).tolist()
+        for alert in await read_alerts_since(self.conn, numbers, since):
+            known.setdefault(alert.limit, []).append(alert)
+        return known
+
+
+def groups(layout: Layout, channels: Channels, since: int, end: int) -> Iterator[Channels]:
+    """Yield channels that are judged together: of one period, zone and kind, not too many."""
+    if not len(channels):
+        return
+    derived = np.isin(channels, layout.derived.selects.channel) | layout.chained[channels]
+    columns = (derived, layout.zone[channels], layout.period[channels])
+    order = np.lexsort((channels, *columns))
+    kinds = np.stack([column[order] for column in columns])
+    edges = 1 + np.flatnonzero((kinds[:, 1:] != kinds[:, :-1]).any(axis=0))
+    for part in np.split(channels[order], edges):
+        longest = int(layout.longest[part].max()) + 2 * HOUR
+        slots = (end - since + longest) // min(int(layout.period[part[0]]), MINUTE)
+        most = int(np.clip(CELLS // max(1, slots), 1, MOST))
+        for begin in range(0, len(part), most):
+            yield part[begin : begin + most]
+
+
+def limits_of(layout: Layout, channels: Channels) -> Limits:
+    """Return all versions of the limits of channels, by limit and version."""
+    _, rows = layout.limits_by_channel.of_channels(channels)
+    rows = np.sort(rows)
+    first, count = layout.limit_first[rows], layout.limit_last[rows] - layout.limit_first[rows] + 1
+    skipped = np.repeat(first - (np.cumsum(count) - count), count)
+    wanted = skipped + np.arange(int(count.sum()))
+    return Limits(*(getattr(layout.versions, one.name)[wanted] for one in fields(Limits)))
+
+
+def valid_of(
+    layout: Layout, channels: Channels, rows: NDArray[np.void], start: int, until: Times
+) -> Valid:
+    """Return the valid readings of channels (all measured, or all derived) from what was read."""
+    if channels[0] in layout.derived.selects.channel or layout.chained[channels[0]]:
+        return _derived(layout, channels, rows, start, until)
+    low = np.searchsorted(rows["channel"], channels)
+    count = np.searchsorted(rows["channel"], channels, side="right") - low
+    column = np.repeat(np.arange(len(channels)), count)
+    ends = np.append(rows["time"], NEVER)
+    first = np.where(count > 0, ends[low], NEVER)
+    newest = np.where(count > 0, ends[low + count - 1], NEVER)
+    valid = rows["valid"] == 1
+    time, value = rows["time"][valid], rows["value"][valid]
+    return Valid(column[valid], time, value, first, newest, start)
+
+
+def _derived(
+    layout: Layout, channels: Channels, rows: NDArray[np.void], start: int, until: Times
+) -> Valid:
+    read = series_of(rows, layout.derived.sources(channels).tolist())
+    ends = until.tolist()
+    found = [
+        layout.derived.series(channel, read, end)
+        for channel, end in zip(channels.tolist(), ends, strict=True)
+    ]
+    return Valid(
+        np.repeat(np.arange(len(found)), [int(one.valid.sum()) for one in found]),
+        np.concatenate([one.time[one.valid] for one in found]),
+        np.concatenate([one.value[one.valid] for one in found]),
+        np.array([one.time[0] if len(one.time) else NEVER for one in found]),
+        np.array([one.time[-1] if len(one.time) else NEVER for one in found]),
+        start,
+    )
+
+
+def bulk_of(layout: Layout, channels: Channels, valid: Valid, until: Times) -> Bulk:
+    """Return the means of channels up to the latest ``until``."""
+    zone = layout.zones[layout.zone[channels[0]]]
+    return Bulk(valid, int(layout.period[channels[0]]), zone, int(until.max()))
+
+
+async def asked(
+    archive: Archive, layout: Layout, channels: Channels, since: Times, until: Times
+) -> tuple[Asked, int]:
+    """Return what is to be judged of channels, and from when on readings are needed for it."""
+    limits = limits_of(layout, channels)
+    earliest = int(since.min())
+    known = await archive.alerts(limits, earliest)
+    start = needed_from(earliest, limits, known)
+    period = int(layout.period[channels[0]])
+    return Asked(channels, since, until, limits, known), start // period * period
