@@ -150,9 +150,7 @@ class Condition:
     per: Annotated[str, AfterValidator(check_per)] | None = None
     rolling_per: bool = False
     share: Share | None = None
-    of: Literal["exceeding", "invalid_days", "out_of_calibration", "abatement_failure"] = (
-        "exceeding"
-    )
+    of: Literal["exceeding", "invalid_days", "out_of_calibration"] = "exceeding"
     at_most: Count | None = None
     at_most_in_a_row: Count | None = None
     geometric: bool = False

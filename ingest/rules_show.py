@@ -17,7 +17,6 @@ _OF = {
     "exceeding": "averages above the threshold",
     "invalid_days": "invalid days",
     "out_of_calibration": "averages above the valid calibration range",
-    "abatement_failure": "hours of failed abatement",
 }
 _UNCERTAINTY = {
     "limit": "a share of the limit",

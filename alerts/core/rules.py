@@ -31,7 +31,7 @@ class Rule:
     above the threshold, where ``reached`` to be at it or above.
 
     ``of``: "exceeding" means (the parts of ``average``), "invalid_days", "out_of_calibration"
-    (short-term averages more than 10 % above ``calibration_range``), "abatement_failure".
+    (short-term averages more than 10 % above ``calibration_range``).
 
     A short-term average is valid with ``coverage`` of its slots in normal operation, that is
     outside the statuses ``leaves_out``, and with ``quadrants`` a value in each 15 minutes of it.
