@@ -252,12 +252,15 @@ class Alert(Model):
     enterprise: str
     source: str
     channel: str
+    basis: str | None = Field(description="What is computed of the channel, null: as measured.")
     parameter: str | None
     window: str
     limit: float | None
     uom: str | None
     permit: str | None
     limit_version: int | None
+    rules: str | None = Field(description="The rule set, null for a limit without one.")
+    condition: str | None = Field(description="The condition of the rule set that it is about.")
     severity: SeverityName
     worst: SeverityName
     state: AlertState

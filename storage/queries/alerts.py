@@ -21,7 +21,8 @@ select a.id, a.kind, c.enterprise, c.source, c.channel, p.parameter,
        coalesce(a.average, l.average) as average, v.value as limit_value,
        case when a."limit" is null then p.uom else v.uom end as uom, l.permit, a.limit_version,
        a.severity, a.worst, a.state, a.opened_at, a.resolved_at, a.peak, a.peak_at, a.value,
-       a.silent_since, a.late, a.acknowledged, a.replaced_by
+       a.silent_since, a.late, a.acknowledged, a.replaced_by, nullif(c.basis, '') as basis,
+       v.rule ->> 'rules' as rules, v.rule ->> 'condition' as condition
 from alerts a
 left join limits l on l.id = a."limit"
 join channels c on c.id = coalesce(a.channel, l.channel)
@@ -121,12 +122,15 @@ def _item(row: Record) -> Item:
         "enterprise": row["enterprise"],
         "source": row["source"],
         "channel": row["channel"],
+        "basis": row["basis"],
         "parameter": row["parameter"],
         "window": row["average"],
         "limit": row["limit_value"],
         "uom": row["uom"],
         "permit": row["permit"],
         "limit_version": row["limit_version"],
+        "rules": row["rules"],
+        "condition": row["condition"],
         "severity": row["severity"],
         "worst": row["worst"],
         "state": row["state"],
