@@ -13,7 +13,7 @@ import numpy as np
 
 from alerts.core.limits import Limits
 from alerts.core.means import judge
-from alerts.core.records import JudgementRows
+from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.vocabulary import HOUR
 from alerts.recompute import Task, limit_course
 
@@ -72,7 +72,7 @@ def judge_history(bulk: Bulk, asked: Asked) -> History:
     column = np.searchsorted(asked.channel, asked.limits.channel)
     judgements = [
         _judgements(bulk, asked, begun, column, int(window))
-        for window in np.unique(asked.limits.window)
+        for window in np.unique(asked.limits.window[asked.limits.legal])
     ]
     episodes = {}
     for limit in _eventful(bulk, asked, column):
@@ -86,10 +86,7 @@ def _judgements(
 ) -> JudgementRows:
     limits, blocks = asked.limits, bulk.blocks(window)
     rows = np.flatnonzero((limits.window == window) & limits.legal)
-    after = np.maximum(limits.valid_after[rows], begun[column[rows]])
-    until = np.minimum(limits.valid_until[rows], asked.until[column[rows]])
-    finish = blocks.finish[:, None]
-    place, which = np.nonzero((finish > after) & (finish <= until))
+    place, which = _in_force(asked, blocks.finish, rows, begun, column)
     version, at = rows[which], (place, column[rows][which])
     mean, count, expected = blocks.mean[at], blocks.count[at], blocks.expected[place]
     states = judge(
@@ -109,6 +106,42 @@ def _judgements(
         count=count,
         expected=expected,
         state=states.astype(np.int16),
+    )
+
+
+def _in_force(
+    asked: Asked,
+    finish: Times,
+    rows: NDArray[np.intp],
+    begun: Times,
+    column: NDArray[np.intp],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return (block, which of ``rows``) of the blocks that end while a limit version applies."""
+    after = np.maximum(asked.limits.valid_after[rows], begun[column[rows]])
+    until = np.minimum(asked.limits.valid_until[rows], asked.until[column[rows]])
+    place, which = np.nonzero((finish[:, None] > after) & (finish[:, None] <= until))
+    return place, which
+
+
+def kept_blocks(bulk: Bulk, asked: Asked, window: int) -> BlockRows:
+    """Return the blocks of ``window`` that are kept for what judges nothing itself."""
+    limits, blocks = asked.limits, bulk.blocks(window)
+    begun = np.maximum(asked.since, bulk.valid.first)
+    column = np.searchsorted(asked.channel, limits.channel)
+    rows = np.flatnonzero((limits.window == window) & ~limits.legal)
+    place, which = _in_force(asked, blocks.finish, rows, begun, column)
+    n = len(asked.channel)
+    place, of = np.divmod(np.unique(place * n + column[rows][which]), n)
+    return BlockRows(
+        channel=asked.channel[of],
+        window=np.full(len(of), window),
+        start=blocks.start[place],
+        finish=blocks.finish[place],
+        mean=blocks.mean[place, of],
+        total=blocks.total[place, of],
+        samples=blocks.samples[place, of],
+        count=blocks.count[place, of],
+        expected=blocks.expected[place],
     )
 
 

@@ -9,26 +9,25 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER, Judgement
-from alerts.deriving import reached, with_derived
+from alerts.deriving import reached
 from alerts.recompute import Task, readings_needed_from, recompute
 from alerts.track import LONG_STEP, iso
+from ingest.archive import Archive, groups
 from ingest.judge import layout_of
 from ingest.judging import series_of
 from ingest.link import wall_clock
+from ingest.replay_compliance import compliance_differences
+from ingest.replay_together import alert_differences, block_differences, judge_together
 from storage.alerts import read_alerts_since
-from storage.followers import load_newest
 from storage.judging import (
     read_judgements,
-    read_progress,
     read_series,
-    readings_kept_from,
 )
 from storage.registry_load import load_registry
 from storage.times import to_micros
 from storage.watch import channel_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     import asyncpg
@@ -38,10 +37,7 @@ if TYPE_CHECKING:
     from alerts.core.limits import Limits
     from alerts.core.records import Alert, JudgementRows, Series
     from alerts.layout import Layout
-    from alerts.recompute import Recomputed
-
-# What differs, by what it concerns: ("judgement", limit, start) or ("alert", limit, opened_at).
-Lines = dict[tuple[str, int, int], str]
+    from ingest.replay_together import Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +62,34 @@ async def replay(
 ) -> list[str]:
     """Return a line for each judgement or alert of [start, end) that comes out differently.
 
-    Judgements count by the start of their block, alerts by their ``opened_at``. Shows its progress
-    on ``console``; what cannot be recomputed because its readings were dropped is said there.
+    Judgements count by the start of their block, alerts by their ``opened_at``, verdicts of rule
+    sets where their period touches the span. Shows its progress on ``console``; what cannot be
+    recomputed because its readings were dropped is said there.
     """
     now = wall_clock()
     layout = layout_of(await load_registry(conn, now, default_zone))
-    begin = to_micros(start)
-    kept = await readings_kept_from(conn)
-    if kept is not None and kept > begin:
+    archive = await Archive.of(conn, layout.channels, now)
+    begin, kept = to_micros(start), archive.kept_from
+    if kept > begin:
         begin = kept + 2 * DAY  # the first day's windows reach back into what was dropped
         console.print(f"readings before {iso(kept)} were dropped: recomputed from {iso(begin)} on")
-    audit = _Audit(
-        conn,
-        layout,
-        begin,
-        to_micros(end),
-        await read_progress(conn, "alerts"),
-        now,
-        with_derived(layout.derived, await load_newest(conn, layout.channels)),
-    )
-    newest = audit.newest
+    newest = archive.newest_of(layout)
+    audit = _Audit(conn, layout, begin, to_micros(end), archive.batch, now, newest)
     channels = np.unique(layout.limit_channel[newest[layout.limit_channel] >= begin])
     names = await channel_names(conn, channels.tolist())
     columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found: list[str] = []
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("replay", total=len(channels))
-        for channel in channels.tolist():
-            found += await _differences(audit, channel, int(newest[channel]), names[channel])
-            progress.advance(task)
-    return found
+        for group in groups(layout, channels, begin, int(newest[channels].max(initial=begin))):
+            together = await judge_together(archive, layout, group, (begin, audit.end))
+            for channel in together.doubtful:
+                found += await _differences(audit, channel, int(newest[channel]), names[channel])
+            found += block_differences(together, names)
+            progress.advance(task, len(group))
+    return found + await compliance_differences(
+        archive, (to_micros(start), audit.end), default_zone, console.print
+    )
 
 
 async def _differences(audit: _Audit, channel: int, newest: int, name: str) -> list[str]:
@@ -116,13 +110,15 @@ async def _differences(audit: _Audit, channel: int, newest: int, name: str) -> l
     start = readings_needed_from(task, limits, known)
     read = await _read(audit, channel, start // task.period * task.period, by_clock + HOUR)
     judged = await read_judgements(audit.conn, numbers, audit.start, audit.end)
+    span = (audit.start, audit.end)
 
     def compared(until: int) -> Lines:
         series = layout.derived.series(channel, read, until)
         result = recompute(_task(audit, channel, until), limits, known, series, start)
         lines = _judgement_differences(audit, name, result.judgements, judged, limits)
         for number in numbers:
-            lines |= _alert_differences(audit, name, known.get(number, ()), result, number)
+            episodes = result.courses[number].episodes
+            lines |= alert_differences(name, number, known.get(number, ()), episodes, span)
         return lines
 
     lines = compared(by_readings)
@@ -209,32 +205,3 @@ def _judgement(row: tuple[int, float, int, int, int] | None) -> str:
         return "nothing"
     version, mean, count, expected, state = row
     return f"{Judgement(state).label} (mean {mean:g}, {count}/{expected}, version {version})"
-
-
-def _alert_differences(
-    audit: _Audit, name: str, known: Sequence[Alert], result: Recomputed, limit: int
-) -> Lines:
-    old = {
-        a.opened_at: (a.resolved_at, a.severity, a.worst, a.peak, a.peak_at)
-        for a in known
-        if a.state in {"open", "resolved"} and audit.start <= a.opened_at < audit.end
-    }
-    new = {
-        e.opened_at: (e.resolved_at, e.severity.label, e.worst.label, e.peak, e.peak_at)
-        for e in result.courses[limit].episodes
-        if e.confirmed and audit.start <= e.opened_at < audit.end
-    }
-    return {
-        ("alert", limit, opened): f"alert {name} opened {iso(opened)}: "
-        f"stored {_alert(old.get(opened))}, recomputed {_alert(new.get(opened))}"
-        for opened in sorted({*old, *new})
-        if old.get(opened) != new.get(opened)
-    }
-
-
-def _alert(course: tuple[int | None, str, str, float, int] | None) -> str:
-    if course is None:
-        return "nothing"
-    resolved, severity, worst, peak, peak_at = course
-    ended = "open" if resolved is None else f"resolved {iso(resolved)}"
-    return f"{ended}, {severity}, at worst {worst}, peak {peak:g} at {iso(peak_at)}"

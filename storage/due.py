@@ -13,7 +13,7 @@ import numpy as np
 
 from alerts.core.vocabulary import SECOND
 from storage.copy import Fields, copy_out
-from storage.times import from_micros
+from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -212,3 +212,18 @@ async def read_due(conn: Connection, after: int, most: int) -> NDArray[np.void]:
 async def forget_due(conn: Connection, ids: Sequence[int]) -> None:
     """Remove what was judged."""
     await conn.execute("delete from compliance_due where id = any($1::bigint[])", list(ids))
+
+
+async def unfinished(conn: Connection) -> list[int]:
+    """Return the channels whose blocks changed and were not judged by yet."""
+    rows = await conn.fetch("select distinct channel from compliance_due order by channel")
+    return [row["channel"] for row in rows]
+
+
+async def followed_until(conn: Connection) -> int | None:
+    """Return as of when compliance was judged last, None where it never was."""
+    moment = await conn.fetchval(
+        "select greatest((select max(until) from compliance_running),"
+        " (select max(finish) from compliance where over))"
+    )
+    return None if moment is None else to_micros(moment)
