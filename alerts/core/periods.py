@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
-from alerts.core.zones import block_edges, midnights, zone_info
+from alerts.core.zones import block_edges, midnight_of, midnights, zone_info
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,6 +117,26 @@ def rolling_step(period: Duration) -> Duration | None:
     if period.unit == "operating_day" or period.days:
         return _ONE_DAY
     return _ONE_MONTH
+
+
+def months_before(zone: str, midnights_of: Instants, months: int) -> Instants:
+    """Return the midnights that lie so many calendar months before others, ascending.
+
+    A day that the month does not have is its last one: a month before 30 March is 28 February.
+    """
+    day = _local_days(zone, midnights_of)
+    month = day.astype("M8[D]").astype("M8[M]")
+    earlier = month - months
+    first = earlier.astype("M8[D]").astype(np.int64)
+    length = (earlier + 1).astype("M8[D]").astype(np.int64) - first
+    within = np.minimum(day - month.astype("M8[D]").astype(np.int64), length - 1)
+    found = (midnight_of(zone, one) for one in (first + within).tolist())
+    return np.fromiter(found, np.int64, len(day))
+
+
+def beginning_of(zone: str, iso_day: str) -> int:
+    """Return the instant at which a day such as 2026-03-01 begins. Raises ValueError."""
+    return midnight_of(zone, date.fromisoformat(iso_day).toordinal() - _EPOCH.toordinal())
 
 
 def february(zone: str, starts: Instants) -> NDArray[np.bool_]:

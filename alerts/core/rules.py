@@ -31,13 +31,21 @@ class Rule:
     above the threshold, where ``reached`` to be at it or above.
 
     ``of``: "exceeding" means (the parts of ``average``), "invalid_days", "out_of_calibration"
-    (short-term averages more than 10 % above ``calibration_range``).
+    (short-term averages more than 10 % above ``calibration_range``); and those of
+    ``alerts.core.events``: "abatement_failure" (hours above the threshold, at most ``at_most`` and
+    on end ``at_most_in_a_row``), "calibration_weeks" (weeks with more than 5 % out of calibration,
+    since ``calibrated_from``, the newest calibration's day), "special_class" (short-term averages
+    of start-up and shut-down above the threshold, counted and not judged).
 
     A short-term average is valid with ``coverage`` of its slots in normal operation, that is
     outside the statuses ``leaves_out``, and with ``quadrants`` a value in each 15 minutes of it.
     A day with more than ``invalid_parts_a_day`` invalid short-term averages is invalid, as is one
     with fewer than ``valid_parts_a_day`` valid ones; a month needs ``valid_days_a_month`` (in
     February ``valid_days_in_february``). None: no such rule.
+
+    ``substitution``: how missing short-term averages are filled before longer ones are made of them
+    (``alerts.core.filling``); part75 looks back over ``look_back`` quality-assured hours, its last
+    tier is ``potential``.
 
     ``uncertainty`` is subtracted from each short-term average: "none", "limit" (``share`` of the
     limit), "value" (of the mean, at most of the limit), "calibration" (``uncertainty_amount``).
@@ -80,7 +88,10 @@ class Rule:
     decimals: int | None = None
     label: str = "start"
     substitution: str = "none"
+    look_back: int = 720
+    potential: float | None = None
     calibration_range: float | None = None
+    calibrated_from: str | None = None
     group: str | None = None
     alert: bool = True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerts.core.averaging import masses, means
+from alerts.core.events import EVENTS
 from alerts.core.evidence import gather
 from alerts.core.occurrences import count, share
 from alerts.core.verdicts import NONE, Verdicts, either
@@ -47,4 +48,7 @@ def judge(  # noqa: PLR0913, PLR0917 - the six things that a judgement rests on
     """
     if rule.statistic not in _STATISTICS:
         raise ValueError(f"expected one of {', '.join(_STATISTICS)}, not {rule.statistic!r}")
-    return _STATISTICS[rule.statistic](gather(rule, limit, short, zone, until, in_force))
+    found = gather(rule, limit, short, zone, until, in_force)
+    if rule.statistic == "count" and rule.of in EVENTS:
+        return EVENTS[rule.of](found)
+    return _STATISTICS[rule.statistic](found)

@@ -60,6 +60,11 @@ def midnights(zone: str, start: int, end: int) -> NDArray[np.int64]:
     return found[low:high]
 
 
+def midnight_of(zone: str, day: int) -> int:
+    """Return the instant at which the day of ``zone``, counted from 1970-01-01, begins."""
+    return _midnight(zone_info(zone), day)
+
+
 def block_edges(
     window: int, zone: str, start: int, end: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,7 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.core.oracle_means import Means, Short, Verdict
+from tests.core.oracle_events import Events
+from tests.core.oracle_means import Short, Verdict
 from tests.core.oracle_periods import micros
 from tests.oracles import block_edges, nine_digits
 
@@ -28,10 +29,17 @@ class Part(NamedTuple):
     marked: int
 
 
-class Judge(Means):
+class Judge(Events):
     """One rule, one channel's averages that had ended by ``until``."""
 
     def verdicts(self) -> list[Verdict]:
+        events = {
+            "abatement_failure": self.failures,
+            "calibration_weeks": self.calibration_weeks,
+            "special_class": self.special_class,
+        }
+        if self.rule.of in events:
+            return events[self.rule.of]()
         statistics = {"share": self.shares, "count": self.counts}
         return statistics.get(self.rule.statistic, self.means)()
 
