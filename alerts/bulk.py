@@ -13,7 +13,7 @@ import numpy as np
 
 from alerts.core.means import mean
 from alerts.core.slots import Sums, granule_for, group_for, rolling
-from alerts.core.vocabulary import NEVER
+from alerts.core.vocabulary import DAY, HOUR, NEVER
 from alerts.core.zones import block_edges, expected_slots
 from alerts.track import Track
 
@@ -27,10 +27,10 @@ _ROUNDING = 1e-7  # of a mean: by more than this none is changed when it is roun
 
 @dataclass(frozen=True, slots=True)
 class Valid:
-    """Valid readings of n channels, by column and time (int64 µs); none before ``start`` is left.
+    """Valid readings of n channels from ``start`` on, by column and time (int64 µs).
 
-    ``first`` and ``newest`` (n,): each channel's first and newest reading, valid or not; NEVER
-    where it has none.
+    They are for windows that end after ``since``. ``first`` and ``newest`` (n,): each channel's
+    first and newest reading, valid or not; NEVER where it has none.
     """
 
     column: NDArray[np.intp]
@@ -39,6 +39,15 @@ class Valid:
     first: Times
     newest: Times
     start: int
+    since: int
+
+    def later(self, first: int) -> Valid:
+        """Leave out what is before ``first``."""
+        if first <= self.start:
+            return self
+        kept = self.time >= first
+        column, time, value = self.column[kept], self.time[kept], self.value[kept]
+        return Valid(column, time, value, self.first, self.newest, first, self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Bulk:
     period: int
     zone: str
     until: int
-    _slots: dict[int, tuple[int, Sums]] = field(default_factory=dict)
+    _slots: dict[tuple[int, bool], tuple[int, Sums]] = field(default_factory=dict)
     _blocks: dict[int, Blocks] = field(default_factory=dict)
     _highest: NDArray[np.float64] | None = None
 
@@ -71,14 +80,18 @@ class Bulk:
         """Return n."""
         return len(self.valid.first)
 
-    def slots(self, granule: int) -> tuple[int, Sums]:
-        """Return where the slots begin, and total, samples and filled of each, (S, n)."""
-        if granule not in self._slots:
-            self._slots[granule] = self._summed(granule)
-        return self._slots[granule]
+    def slots(self, window: int) -> tuple[int, Sums]:
+        """Return where the slots for ``window`` begin; total, samples, filled of each, (S, n)."""
+        key = granule_for(window, self.period), window > HOUR
+        if key not in self._slots:
+            # A day may have 25 hours where a zone changes its offset.
+            reach = DAY + 4 * HOUR if window > HOUR else 3 * HOUR
+            read = self.valid.later((self.valid.since - reach) // HOUR * HOUR)
+            self._slots[key] = self._summed(read, key[0])
+        return self._slots[key]
 
-    def _summed(self, granule: int) -> tuple[int, Sums]:
-        read, n = self.valid, self.channels
+    def _summed(self, read: Valid, granule: int) -> tuple[int, Sums]:
+        n = self.channels
         first = read.start // granule * granule
         end = max(self.until, int(read.newest.max(initial=self.until))) + 1
         shape = (-(-(end - first) // granule), n)
@@ -109,8 +122,8 @@ class Bulk:
 
     def _added_up(self, window: int) -> Blocks:
         granule = granule_for(window, self.period)
-        first, slots = self.slots(granule)
-        start, finish = block_edges(window, self.zone, self.valid.start, self.until)
+        first, slots = self.slots(window)
+        start, finish = block_edges(window, self.zone, first, self.until)
         whole = (start >= first) & (finish <= self.until)
         start, finish = start[whole], finish[whole]
         shape = (len(start), self.channels)
@@ -130,11 +143,12 @@ class Bulk:
         return Blocks(start, finish, expected, mean(total, samples), total, samples, count)
 
     def may_exceed(
-        self, window: int, columns: NDArray[np.intp], low: NDArray[np.float64]
+        self, window: int, columns: NDArray[np.intp], low: NDArray[np.float64], least: int
     ) -> NDArray[np.bool_]:
         """Tell for which of ``columns`` any rolling mean may reach ``low``; parallel arrays.
 
-        Where no single value does, no mean can.
+        Means of fewer than ``least`` periods with a value do not count. Where no single value
+        reaches it, no mean can.
         """
         if self._highest is None:
             self._highest = np.full(self.channels, -np.inf)
@@ -144,24 +158,27 @@ class Bulk:
         if may.any():
             high = columns[may]
             some, place = np.unique(high, return_inverse=True)
-            may[may] = self._highest_mean(window, some)[place] >= low[may]
+            may[may] = self._highest_mean(window, some, least)[place] >= low[may]
         return may
 
-    def _highest_mean(self, window: int, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _highest_mean(
+        self, window: int, columns: NDArray[np.intp], least: int
+    ) -> NDArray[np.float64]:
         granule = granule_for(window, self.period)
-        _, (total, samples, _) = self.slots(granule)
+        _, slots = self.slots(window)
         if len(columns) < self.channels:
-            total, samples = total[:, columns], samples[:, columns]
-        sums, number, _ = rolling(total, samples, samples, window // granule)
+            slots = (slots[0][:, columns], slots[1][:, columns], slots[2][:, columns])
+        group = group_for(self.period, granule)
+        sums, number, count = rolling(*slots, window // granule, group)
         quotient = np.full(sums.shape, -np.inf)
-        np.divide(sums, number, out=quotient, where=number > 0)
+        np.divide(sums, number, out=quotient, where=count >= max(least, 1))
         highest: NDArray[np.float64] = quotient.max(axis=0, initial=-np.inf)
         return highest
 
     def track(self, column: int, window: int) -> Track:
         """Return the slots of one channel that means of ``window`` are made of."""
         granule = granule_for(window, self.period)
-        first, (total, samples, filled) = self.slots(granule)
+        first, (total, samples, filled) = self.slots(window)
         return Track(
             granule,
             self.period,

@@ -58,12 +58,16 @@ def no_limits() -> Limits:
     return Limits(*(empty for _ in fields(Limits)))
 
 
+def earliest(since: int, known: Mapping[int, Sequence[Alert]]) -> int:
+    """Return from when on windows are judged: alerts that were open at ``since`` begin earlier."""
+    return min([since, *(alert.opened_at for some in known.values() for alert in some)])
+
+
 def needed_from(since: int, limits: Limits, known: Mapping[int, Sequence[Alert]]) -> int:
     """Return from when on readings must be at hand to judge windows that end after ``since``."""
     longest = int(limits.window.max(initial=HOUR))
-    opened = [alert.opened_at for some in known.values() for alert in some]
     # A day may have 25 hours where a zone changes its offset.
-    return min([since, *opened]) - longest - 2 * HOUR
+    return earliest(since, known) - longest - 2 * HOUR
 
 
 def judge_history(bulk: Bulk, asked: Asked) -> History:
@@ -152,7 +156,9 @@ def _eventful(bulk: Bulk, asked: Asked, column: NDArray[np.intp]) -> list[int]:
     found = np.isin(limits.limit, list(asked.known))
     for window in np.unique(limits.window):
         rows = np.flatnonzero((limits.window == window) & ~found)
-        found[rows] = bulk.may_exceed(int(window), column[rows], low[rows])
+        need = limits.coverage_numerator[rows] * (int(window) // bulk.period)
+        least = int((need // limits.coverage_denominator[rows]).min(initial=int(window)))
+        found[rows] = bulk.may_exceed(int(window), column[rows], low[rows], least)
     eventful: list[int] = np.unique(limits.limit[found]).tolist()
     return eventful
 

@@ -7,7 +7,7 @@ stays within a processor's cache, one at a time where their history is long.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from alerts.bulk import Bulk, Valid
 from alerts.core.limits import Limits
 from alerts.core.vocabulary import HOUR, MINUTE, NEVER
 from alerts.deriving import reached, with_derived
-from alerts.history import Asked, needed_from
+from alerts.history import Asked, earliest, needed_from
 from alerts.track import LONG_STEP
 from ingest.judging import series_of
 from storage.alerts import read_alerts_since
@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 
 CELLS = 150_000  # slots of channels that are computed together
 MOST = 400  # channels
+
+
+class Needed(NamedTuple):
+    """Readings are read from ``start`` on, to judge windows that end after ``since``."""
+
+    start: int
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +128,7 @@ def groups(layout: Layout, channels: Channels, since: int, end: int) -> Iterator
     kinds = np.stack([column[order] for column in columns])
     edges = 1 + np.flatnonzero((kinds[:, 1:] != kinds[:, :-1]).any(axis=0))
     for part in np.split(channels[order], edges):
-        longest = int(layout.longest[part].max()) + 2 * HOUR
-        slots = (end - since + longest) // min(int(layout.period[part[0]]), MINUTE)
+        slots = (end - since + 3 * HOUR) // min(int(layout.period[part[0]]), MINUTE)
         most = int(np.clip(CELLS // max(1, slots), 1, MOST))
         for begin in range(0, len(part), most):
             yield part[begin : begin + most]
@@ -139,11 +145,11 @@ def limits_of(layout: Layout, channels: Channels) -> Limits:
 
 
 def valid_of(
-    layout: Layout, channels: Channels, rows: NDArray[np.void], start: int, until: Times
+    layout: Layout, channels: Channels, rows: NDArray[np.void], needed: Needed, until: Times
 ) -> Valid:
     """Return the valid readings of channels (all measured, or all derived) from what was read."""
     if channels[0] in layout.derived.selects.channel or layout.chained[channels[0]]:
-        return _derived(layout, channels, rows, start, until)
+        return _derived(layout, channels, rows, needed, until)
     low = np.searchsorted(rows["channel"], channels)
     count = np.searchsorted(rows["channel"], channels, side="right") - low
     column = np.repeat(np.arange(len(channels)), count)
@@ -152,11 +158,11 @@ def valid_of(
     newest = np.where(count > 0, ends[low + count - 1], NEVER)
     valid = rows["valid"] == 1
     time, value = rows["time"][valid], rows["value"][valid]
-    return Valid(column[valid], time, value, first, newest, start)
+    return Valid(column[valid], time, value, first, newest, *needed)
 
 
 def _derived(
-    layout: Layout, channels: Channels, rows: NDArray[np.void], start: int, until: Times
+    layout: Layout, channels: Channels, rows: NDArray[np.void], needed: Needed, until: Times
 ) -> Valid:
     read = series_of(rows, layout.derived.sources(channels).tolist())
     ends = until.tolist()
@@ -170,7 +176,7 @@ def _derived(
         np.concatenate([one.value[one.valid] for one in found]),
         np.array([one.time[0] if len(one.time) else NEVER for one in found]),
         np.array([one.time[-1] if len(one.time) else NEVER for one in found]),
-        start,
+        *needed,
     )
 
 
@@ -182,11 +188,11 @@ def bulk_of(layout: Layout, channels: Channels, valid: Valid, until: Times) -> B
 
 async def asked(
     archive: Archive, layout: Layout, channels: Channels, since: Times, until: Times
-) -> tuple[Asked, int]:
+) -> tuple[Asked, Needed]:
     """Return what is to be judged of channels, and from when on readings are needed for it."""
-    limits = limits_of(layout, channels)
-    earliest = int(since.min())
-    known = await archive.alerts(limits, earliest)
-    start = needed_from(earliest, limits, known)
+    limits, first = limits_of(layout, channels), int(since.min())
+    known = await archive.alerts(limits, first)
     period = int(layout.period[channels[0]])
-    return Asked(channels, since, until, limits, known), start // period * period
+    start = needed_from(first, limits, known) // period * period
+    needed = Needed(start, earliest(first, known))
+    return Asked(channels, since, until, limits, known), needed

@@ -56,9 +56,10 @@ async def judge_together(
     """
     by_readings, by_clock = archive.judged_until(layout, channels)
     since = np.full(len(channels), span[0])
-    ask, start = await asked(archive, layout, channels, since, by_readings)
-    rows = await archive.read(layout, channels, start, by_clock + HOUR)
-    bulk = bulk_of(layout, channels, valid_of(layout, channels, rows, start, by_readings), by_clock)
+    ask, needed = await asked(archive, layout, channels, since, by_readings)
+    rows = await archive.read(layout, channels, needed.start, by_clock + HOUR)
+    valid = valid_of(layout, channels, rows, needed, by_readings)
+    bulk = bulk_of(layout, channels, valid, by_clock)
     numbers = np.unique(ask.limits.limit).tolist()
     stored = await read_judgements(archive.conn, numbers, *span)
     doubtful = differing(ask, judge_history(bulk, ask), stored, span)

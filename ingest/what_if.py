@@ -16,7 +16,7 @@ from alerts.core.records import JudgementRows
 from alerts.core.vocabulary import DAY, NEVER
 from alerts.history import History, judge_history, no_limits
 from alerts.track import iso
-from ingest.archive import Archive, asked, bulk_of, groups, limits_of, valid_of
+from ingest.archive import Archive, Needed, asked, bulk_of, groups, limits_of, valid_of
 from ingest.judge import layout_of
 from ingest.registry_rows import registry_rows
 from ingest.what_if_compare import Tally, compared_alerts, compared_judgements, judgement_rows
@@ -142,18 +142,18 @@ class WhatIf:
         upto = np.minimum(self.end, until.max(axis=0))
         since = self._since(group)
         asks = [await asked(self.archive, layout, group, since, upto) for layout in layouts]
-        begin = min(start for _, start in asks)
-        rows = await self.archive.read(layouts[1], group, begin, upto)
-        bulk = bulk_of(layouts[1], group, valid_of(layouts[1], group, rows, begin, upto), upto)
+        needed = Needed(*map(min, *(one for _, one in asks)))
+        rows = await self.archive.read(layouts[1], group, needed.start, upto)
+        bulk = bulk_of(layouts[1], group, valid_of(layouts[1], group, rows, needed, upto), upto)
         return [(judge_history(bulk, ask), ask.limits) for ask, _ in asks]
 
     async def _alone(self, group: Channels, layout: Layout) -> Judged:
         upto = np.minimum(self.end, self.archive.judged_until(layout, group)[1])
-        ask, begin = await asked(self.archive, layout, group, self._since(group), upto)
+        ask, needed = await asked(self.archive, layout, group, self._since(group), upto)
         if not len(ask.limits):
             return NOTHING_JUDGED
-        rows = await self.archive.read(layout, group, begin, upto)
-        bulk = bulk_of(layout, group, valid_of(layout, group, rows, begin, upto), upto)
+        rows = await self.archive.read(layout, group, needed.start, upto)
+        bulk = bulk_of(layout, group, valid_of(layout, group, rows, needed, upto), upto)
         return judge_history(bulk, ask), ask.limits
 
     def _since(self, group: Channels) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from alerts.core.vocabulary import DAY, HOUR, NEVER
 from alerts.deriving import with_derived
 from alerts.matrix import NO_ROWS
 from alerts.scope import changes_of, judge_scopes
-from ingest.archive import Archive, bulk_of, groups, valid_of
+from ingest.archive import Archive, Needed, bulk_of, groups, valid_of
 from ingest.compliance import CELLS, CHANNELS_AT_ONCE, SETTLED
 from ingest.compliance_data import Chunk, arranged, begun_of
 from ingest.what_if_compare import compared_verdicts
@@ -185,8 +185,9 @@ class Supposed(Chunk):
         if begin >= until.max():
             return no_rows()
         rows = await archive.read(layout, group, begin - DAY, until)
-        valid = valid_of(layout, group, rows, begin, until)
-        return _block_rows(bulk_of(layout, group, valid, until), group, window, until)
+        valid = valid_of(layout, group, rows, Needed(begin - DAY, begin), until)
+        made = _block_rows(bulk_of(layout, group, valid, until), group, window, until)
+        return made[made["start"] >= begin]
 
 
 def _figures(stored: Rows) -> Rows:
