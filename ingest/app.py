@@ -1,27 +1,22 @@
-"""The server: its parts opened in order, run together, and closed in the order that loses nothing.
+"""The running server: its parts made and wired, and worked until they are told to stop.
 
-Opening: database, its one server's lock, schema, registry, HTTP, judging, broker. Closing: intake,
-commits and acknowledgements, the last judgements, notices, HTTP, broker, database.
+Stopping loses nothing: intake ends, what was received is committed and acknowledged, the last
+judgements and notices are written; then broker and database are left.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import time
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from alerts.delivery import Delivery, Outbox, Policy
 from alerts.recipients import recipient
 from console.app import Health, build_app
-from console.site import listening
 from ingest.broker_url import parse_broker_url
 from ingest.checkpoint import Checkpoint
 from ingest.compliance import Follower
@@ -35,24 +30,18 @@ from ingest.metrics import CONTENT_TYPE, Metrics
 from ingest.patience import Patience
 from ingest.pipeline import Pipeline, Ports
 from ingest.ready_file import Urls, write_ready_file
-from ingest.registry_command import apply_registry_file
 from ingest.reporting import Reporting
 from ingest.restore import DatabasePorts, restore
 from ingest.units import UnitStates
 from ingest.watch import Watcher
 from storage import notices
-from storage.disk import database_directories
-from storage.embedded import EmbeddedPostgres
 from storage.errors import Unavailable
-from storage.lock import ServerLock
-from storage.migrate import migrate
-from storage.partitions import make_partitions
-from storage.pool import connect, open_pool, unavailable
-from storage.registry_load import load_recipients, load_registry
+from storage.pool import unavailable
 from storage.times import to_micros
-from storage.watch import database_time, installation
+from storage.watch import installation
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable
     from pathlib import Path
 
@@ -62,98 +51,13 @@ if TYPE_CHECKING:
     from alerts.recipients import Recipient
     from ingest.broker_url import BrokerUrl
     from ingest.settings import Settings
+    from storage.embedded import EmbeddedPostgres
+    from storage.lock import ServerLock
     from storage.registry import Registry
 
 _log = structlog.get_logger(__name__)
 
-POOL_SIZE = 12
 DAY = 86_400  # seconds
-
-
-async def serve(settings: Settings, *, ready: Callable[[Urls], None] = lambda _: None) -> None:
-    """Run the server until SIGTERM or SIGINT.
-
-    Raises ConfigurationError, and whatever a part says when it cannot start.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_note_stray)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    if settings.ready_file:
-        settings.ready_file.unlink(missing_ok=True)
-    async with contextlib.AsyncExitStack() as stack:
-        server = await _open(settings, stack)
-        if settings.ready_file:
-            stack.callback(settings.ready_file.unlink, missing_ok=True)
-        await server.run(stop, settings.ready_file, ready)
-
-
-def _note_stray(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what no task waits for; a library's callback that was cancelled is not worth a word."""
-    error = context.get("exception")
-    if not isinstance(error, asyncio.CancelledError):
-        _log.error("stray failure", what=context.get("message"), exc_info=error)
-
-
-async def _open(settings: Settings, stack: contextlib.AsyncExitStack) -> Server:
-    url, postgres = await _database(settings, stack)
-    lock = await stack.enter_async_context(ServerLock(url))
-    registry, recipients, directories = await _prepare(settings, url)
-    pool = await open_pool(url, size=POOL_SIZE)
-    stack.push_async_callback(_close_pool, pool)
-    metrics = Metrics(CollectorRegistry(), version=version("ams-server"))
-    server = Server(settings, url, pool, metrics, postgres, lock)
-    server.http = await stack.enter_async_context(listening(server.http_app(), *settings.http))
-    await server.start(registry, recipients, directories, stack)
-    return server
-
-
-async def _database(
-    settings: Settings, stack: contextlib.AsyncExitStack
-) -> tuple[str, EmbeddedPostgres | None]:
-    if settings.database:
-        return settings.database, None
-    postgres = EmbeddedPostgres(settings.data_dir / "database")
-    return await stack.enter_async_context(postgres), postgres
-
-
-async def _prepare(
-    settings: Settings, url: str
-) -> tuple[Registry, list[dict[str, Any]], list[Path]]:
-    """Bring the schema up to date and apply the registry; return what the server starts with."""
-    conn = await connect(url)
-    try:
-        for step in await migrate(conn):
-            _log.info("schema", applied=step)
-        await make_partitions(conn, wall_clock(), settings.retention)
-        if settings.registry:
-            changes = await apply_registry_file(
-                conn, settings.registry, default_zone=settings.reporting_zone
-            )
-            _log.info("registry", file=str(settings.registry), changes=str(changes))
-        # The database's clock says when what was just applied comes into force.
-        now = max(wall_clock(), await database_time(conn))
-        registry = await load_registry(conn, now, settings.reporting_zone)
-        directories = await database_directories(conn)
-        if not settings.database:
-            directories.append(settings.data_dir)
-        return registry, await load_recipients(conn, now), directories
-    finally:
-        await _close_quietly(conn)
-
-
-async def _close_quietly(conn: asyncpg.Connection) -> None:
-    with contextlib.suppress(OSError, TimeoutError):
-        await conn.close(timeout=5)
-
-
-async def _close_pool(pool: asyncpg.Pool) -> None:
-    try:
-        async with asyncio.timeout(5):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
 
 
 class Server:

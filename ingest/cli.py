@@ -131,7 +131,7 @@ def serve(config: Path | None, **flags: str | None) -> None:
       ams-server serve --http 0.0.0.0:8080 --mqtt-host 0.0.0.0
       AMS_RETENTION=30 ams-server serve --config ams.toml
     """  # noqa: D301 - click wants the character itself
-    from ingest.app import serve as run_server  # noqa: PLC0415 - the other commands start faster
+    from ingest.serve import serve as run_server  # noqa: PLC0415 - the other commands start faster
 
     settings = load_settings(flags, config)
     configure_logging()
