@@ -124,6 +124,8 @@ def _of_counts(rule: Rule, rows: Rows, here: NDArray[np.intp], until: int) -> No
         return
     finish = int(rows["finish"][here[0]])
     rate = exceeding / np.maximum(rows["valid"][here], 1)
+    if rule.statistic == "count" and rule.at_most is None:
+        rate = np.zeros(len(here))  # what is on end has no rate
     part = _part(rule)
     rows["threshold"][here] = allowed
     rows["forecast"][here] = exceeding + np.floor(rate * max(0, (finish - until) // part))
@@ -134,5 +136,5 @@ def _of_counts(rule: Rule, rows: Rows, here: NDArray[np.intp], until: int) -> No
 def _part(rule: Rule) -> int:
     """Return the length of the parts that are counted, microseconds; of days 24 h."""
     text = rule.short_term if rule.rolling or rule.of == "out_of_calibration" else rule.average
-    length = duration("1d" if rule.of == "invalid_days" else text)
+    length = duration({"invalid_days": "1d", "calibration_weeks": "1week"}.get(rule.of, text))
     return (length.days or 30 * (length.months or 0)) * DAY or length.exact

@@ -10,6 +10,7 @@ import numpy as np
 
 from alerts.compliance import combine, judge_conditions
 from alerts.core.compliance import VERDICT, kind_of
+from alerts.core.events import WEEKS_BACK
 from alerts.core.periods import duration, edges, rolling_step
 from alerts.core.vocabulary import DAY, HOUR
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 OPERATING_DAYS_WITHIN = 800 * DAY  # how far back the last operating days are looked for
 LONGEST_RUN = 31 * DAY  # how far back an uninterrupted occurrence is followed
+COUNTED_WEEKS = (7 * WEEKS_BACK + 1) * DAY  # over which those out of calibration are counted
 FAR = 253_370_764_800_000_000  # the year 9999: later than all that is stored
 
 CHANGED = np.dtype(
@@ -82,6 +84,7 @@ def changes_of(
         since = begun.get(one.channel, first)  # without a version all is to be withdrawn
         if first <= since or any(_operating_days(version.rule) for version in one.versions):
             last = max(last, until)
+        last += max((_goes_on(version.rule) for version in one.versions), default=0)
         first = max(min(first, judged.get(one.limit, since)), since)
         last = max(first, min(last, until))
         ends = [reach(kind_of(v.rule), one.zone, first, last)[1] for v in one.versions] or [FAR]
@@ -121,6 +124,8 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
         )
     if rule.at_most_in_a_row is not None:
         start -= LONGEST_RUN
+    if rule.of == "calibration_weeks":
+        start -= COUNTED_WEEKS
     return int(edges(duration("1d"), zone, start, start + 1)[0][0]), end
 
 
@@ -138,6 +143,13 @@ def _reach_of(  # noqa: PLR0913 - a period and how it goes on, an interval and h
     length = (period.days or 31 * (period.months or 0)) * DAY + HOUR
     starts, finishes = edges(step, zone, first - length, last + length + 1)
     return int(starts[0]), int(finishes[-1])
+
+
+def _goes_on(rule: Rule) -> int:
+    """Return how long after a change periods still depend on it that do not hold it."""
+    if rule.of == "calibration_weeks":
+        return COUNTED_WEEKS
+    return LONGEST_RUN if rule.at_most_in_a_row is not None else 0
 
 
 def _operating_days(rule: Rule) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 RECORD = "record"
 _QUARTER_HOUR = "15min"
+_OF_RANGE = ("out_of_calibration", "calibration_weeks")
 # Whatever limits of a permit want a record: it is one row, which does not depend on their order.
 _OF_RECORDS: dict[str, Any] = {
     "uom": "-",  # nothing is compared
@@ -90,10 +91,12 @@ def expand_limit(permit: Permit, limit: Limit, stack: Stack, sets: RuleSets) -> 
 
 
 def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
-    judgeds: dict[tuple[str, bool], Judged] = {}
+    judgeds: dict[tuple[str, bool, bool], Judged] = {}
     records: dict[tuple[str, str, str], LimitRow] = {}
     for condition, average in _conditions(case):
-        kind = _short_term(case, condition, average), bool(leaves_out(case.version, condition))
+        starts = condition.of == "special_class"
+        by_idleness = starts or bool(leaves_out(case.version, condition))
+        kind = _short_term(case, condition, average), by_idleness, starts
         if kind not in judgeds:
             judgeds[kind] = found = _judged(case, stack, *kind)
             into.channels += found.rows
@@ -103,19 +106,32 @@ def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
     into.limits += records.values()
 
 
-def _judged(case: _Case, stack: Stack, short_term: str, by_idleness: bool) -> Judged:  # noqa: FBT001
+def _judged(
+    case: _Case,
+    stack: Stack,
+    short_term: str,
+    by_idleness: bool,  # noqa: FBT001
+    starts: bool,  # noqa: FBT001
+) -> Judged:
     return judged(
         chain_of(case.limit, case.limit.rules or "", case.version, stack, case.channel),
         case.permit.enterprise,
         short_term=short_term,
         coverage=case.coverage,
         by_idleness=by_idleness,
+        starts=starts,
     )
 
 
 def _conditions(case: _Case) -> Iterator[tuple[Condition, str]]:
     """Yield the conditions that a limit must meet, each with its average."""
     limit, version = case.limit, case.version
+    if version.substitution == "part75" and version.potential is None:
+        raise RuleProblem(
+            f"{limit.rules} substitutes by part75, whose last tier is the maximum potential value: "
+            "override: {potential: 5000}, in the unit of the limit (of an amount in kg/h)",
+            "rules",
+        )
     known = [one.id for one in version.conditions]
     for name in (*(limit.conditions or ()), *(limit.values or ())):
         if name not in known:
@@ -153,7 +169,7 @@ def _is_meant(case: _Case, condition: Condition) -> bool:
         and (condition.except_ is None or parameter not in condition.except_)
         and (named or (limit.conditions is None and not condition.optional))
         and (condition.value == "limit" or condition.id in (limit.values or {}))
-        and (condition.of != "out_of_calibration" or calibrated_range(case.channel) is not None)
+        and (condition.of not in _OF_RANGE or calibrated_range(case.channel) is not None)
         and _is_over(condition.average, limit.average)
     )
 
@@ -210,6 +226,7 @@ def _row(
         parameter=channel.parameter,
         range=calibrated_range(channel),
         uncertainty=None if newest is None else newest.uncertainty,
+        calibrated=None if newest is None else str(parse_day(newest.from_)),
     )
     rule = resolved(case.version, condition, facts)
     return _plain_row(case, average, found.basis)._replace(

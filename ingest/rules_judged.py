@@ -24,6 +24,7 @@ _UNIT_OF_SUBSTITUTE = {
 }  # fmt: skip
 IDLE = "idle"
 _NOT_NORMAL = ("start_up", "shut_down", "stopped")
+_STARTS = ("start_up", "shut_down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,24 @@ class Judged:
     main: tuple[str, str] | None
 
 
-def judged(
-    chain: Chain, enterprise: str, *, short_term: str, coverage: str, by_idleness: bool
+def judged(  # noqa: PLR0913
+    chain: Chain,
+    enterprise: str,
+    *,
+    short_term: str,
+    coverage: str,
+    by_idleness: bool,
+    starts: bool = False,
 ) -> Judged:
     """Return the channel that a chain ends in, and the derived channels that it needs.
 
     ``short_term`` are the averages made of its values, ``coverage`` the share of a member's values
-    that a value needs, ``by_idleness`` whether times outside normal operation are left out. Raises
-    RuleProblem where periods do not fit.
+    that a value needs, ``by_idleness`` whether times outside normal operation are left out;
+    ``starts``: the values are those of start-up and shut-down alone. Raises RuleProblem where
+    periods do not fit.
     """
     rows = _Rows(chain, enterprise)
-    counted = rows.counted()
+    counted = rows.counted(starts=starts)
     basis, period = counted, period_of(chain.parts[0].channel)
     uom: str = chain.channel.unit
     marks = None
@@ -119,14 +127,15 @@ class _Rows:
             )
         )
 
-    def counted(self) -> str:
-        """Add what also counts values of other statuses; return its basis, "" without."""
+    def counted(self, *, starts: bool) -> str:
+        """Add what counts values of other statuses, too or alone; return its basis, "" without."""
         more = self.chain.version.counts
-        if not more:
+        if not more and not starts:
             return ""
-        basis = f"with {' '.join(more)}"
+        statuses: Sequence[str] = _STARTS if starts else ["valid", *more]
+        basis = f"only {' '.join(_STARTS)}" if starts else f"with {' '.join(more)}"
         for part in self.chain.parts:
-            recipe = select_recipe(part.channel, ["valid", *more], "measured")
+            recipe = select_recipe(part.channel, statuses, "measured")
             self.add(basis, recipe, period_of(part.channel), part.channel.unit, part.channel)
         return basis
 

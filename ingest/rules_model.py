@@ -25,6 +25,7 @@ from ingest.registry_types import (
     Text,
 )
 from ingest.registry_values import parse_day
+from ingest.rules_sense import check_condition, check_version
 from ingest.rules_values import (
     LIMIT_AVERAGE,
     check_per,
@@ -133,7 +134,8 @@ class Condition:
     or "own" where the permit gives a figure of its own for it (in the limit's ``values``); without
     one the condition is not judged. ``optional``: only judged where the limit's ``conditions``
     names it. ``reached``: to reach the threshold is to break it, where others say "exceed".
-    ``substances``, ``except``: those that it is for, and is not for.
+    ``substances``, ``except``: those that it is for, and is not for. ``of``: see
+    ``alerts.core.rules.Rule``; of abatement_failure ``at_most`` and ``at_most_in_a_row`` are hours.
     """
 
     id: ConditionId
@@ -150,7 +152,10 @@ class Condition:
     per: Annotated[str, AfterValidator(check_per)] | None = None
     rolling_per: bool = False
     share: Share | None = None
-    of: Literal["exceeding", "invalid_days", "out_of_calibration"] = "exceeding"
+    of: Literal[
+        "exceeding", "invalid_days", "out_of_calibration", "abatement_failure", "calibration_weeks",
+        "special_class",
+    ] = "exceeding"  # fmt: skip
     at_most: Count | None = None
     at_most_in_a_row: Count | None = None
     geometric: bool = False
@@ -163,15 +168,8 @@ class Condition:
     alert: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a condition that lacks what its statistic needs, or has what it cannot use."""
-        if self.statistic in ("share", "count") and self.per is None:
-            raise ValueError(f"per is missing: a {self.statistic} is of a time, such as 1year")
-        if self.statistic == "share" and self.share is None:
-            raise ValueError("share is missing: how many must comply, such as 0.95")
-        if self.statistic == "count" and self.at_most is None and self.at_most_in_a_row is None:
-            raise ValueError("at_most is missing: how many there may be")
-        if self.statistic in ("mean", "total") and self.per is not None:
-            raise ValueError(f"per is for shares and counts: a {self.statistic} has its average")
+        """Refuse a condition that cannot be judged."""
+        check_condition(self)
 
 
 @dataclass(config=STRICT, slots=True, eq=False)
@@ -183,7 +181,9 @@ class RuleVersion:
     statuses whose values enter averages beside ``valid`` ones; ``leaves_out``: those that are no
     normal operation, which an average need not cover. ``decimals``: averages are rounded to so many
     before they are compared. ``label`` tells by which end a period is named. ``unverified`` names
-    settings that are from memory.
+    settings that are from memory. ``substitution``: how missing short-term averages are filled
+    before longer ones are made of them; ``potential`` is the maximum potential value (in the
+    limit's unit, of amounts in kg/h), the last tier of "part75".
     """
 
     from_: Annotated[Day, Field(alias="from")]
@@ -199,6 +199,7 @@ class RuleVersion:
     decimals: Annotated[int, Field(ge=0, le=9)] | None = None
     label: Literal["start", "end"] = "start"
     substitution: Literal["none", "neighbours", "maximum", "mean_two_sigma", "part75"] = "none"
+    potential: Positive | None = None
     unverified: list[Text] = Field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -207,6 +208,7 @@ class RuleVersion:
         for number, name in enumerate(ids):
             if name in ids[:number]:
                 raise ValueError(f'the condition "{name}" is there twice')
+        check_version(self)
 
 
 @dataclass(config=STRICT, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from alerts.core.rounding import LARGEST_DENOMINATOR, exact_fraction, thresholds
 from alerts.core.rules import Rule
+from alerts.core.substitution import NOX_LOOK_BACK, SO2_LOOK_BACK
 from ingest.rules_units import AMOUNT
 from ingest.rules_values import is_fixed, window_text
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.rules_model import Condition, RuleVersion
 
 _LEAST = Fraction(1, 10**8)  # of a factor: less than nine significant digits tell
+_NOX = ("0301", "0304")  # whose missing data are looked back for further (40 CFR 75.33(c))
 _FIELDS = [one.name for one in fields(Rule)]
 
 
@@ -28,8 +30,8 @@ _FIELDS = [one.name for one in fields(Rule)]
 class Facts:
     """What a rule takes from a limit and its channel.
 
-    ``value`` is the condition's figure and ``daily`` the limit's own, both in ``unit``; ``range``
-    and ``uncertainty`` are those of the channel's newest calibration.
+    ``value`` is the condition's figure and ``daily`` the limit's own, both in ``unit``; ``range``,
+    ``uncertainty`` and ``calibrated`` (its day) are those of the channel's newest calibration.
     """
 
     rules: str
@@ -42,6 +44,7 @@ class Facts:
     parameter: str
     range: float | None
     uncertainty: float | None
+    calibrated: str | None
 
 
 class Resolved(NamedTuple):
@@ -113,7 +116,10 @@ def _rule(version: RuleVersion, condition: Condition, facts: Facts) -> Rule:
         decimals=version.decimals,
         label=version.label,
         substitution=version.substitution,
+        look_back=NOX_LOOK_BACK if facts.parameter in _NOX else SO2_LOOK_BACK,
+        potential=version.potential,
         calibration_range=facts.range,
+        calibrated_from=facts.calibrated if condition.of == "calibration_weeks" else None,
         group=condition.group,
         alert=_is_followed(condition, facts.average),
     )

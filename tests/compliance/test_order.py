@@ -31,6 +31,13 @@ RULES = (
     replace(DAY_MEAN, condition="days", statistic="count", of="invalid_days", per="1month",
             invalid_parts_a_day=3, at_most=2),
     replace(DAY_MEAN, condition="operating", average="5operating_days", rolling=True),
+    replace(DAY_MEAN, condition="failure", statistic="count", of="abatement_failure",
+            average="1h", per="1month", at_most=60, at_most_in_a_row=4),
+    replace(DAY_MEAN, condition="any month", statistic="count", of="abatement_failure",
+            average="1h", per="1month", rolling_per=True, at_most=200),
+    replace(DAY_MEAN, condition="weeks", statistic="count", of="calibration_weeks",
+            average="1h", per="1week", at_most=2, calibration_range=140.0,
+            calibrated_from="2026-02-05"),
 )  # fmt: skip
 
 

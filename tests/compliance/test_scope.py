@@ -41,6 +41,12 @@ ZONE = "+05:00"
         # a week reaches over the edges of the year
         (replace(HOURS_A_YEAR, average="1week"), "2025-12-28T19:00", "2027-01-03T19:00"),
         (replace(HOURS_A_YEAR, at_most_in_a_row=3), "2025-11-30T19:00", "2026-12-31T19:00"),
+        # weeks since a calibration: a year and a week before this one
+        (
+            replace(DAY_MEAN, statistic="count", of="calibration_weeks", per="1week"),
+            "2025-02-01T19:00",
+            "2026-02-15T19:00",
+        ),
     ],
 )
 def test_how_far_a_change_reaches(rule: Rule, start: str, end: str) -> None:
