@@ -6,14 +6,14 @@ stays within a processor's cache, one at a time where their history is long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from alerts.bulk import Bulk, Valid
 from alerts.core.limits import Limits
-from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER
 from alerts.deriving import reached, with_derived
 from alerts.history import Asked, earliest, needed_from
 from alerts.track import LONG_STEP
@@ -23,7 +23,7 @@ from storage.followers import load_newest
 from storage.judging import read_progress, read_series, readings_kept_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     import asyncpg
     from numpy.typing import NDArray
@@ -36,6 +36,42 @@ if TYPE_CHECKING:
 
 CELLS = 150_000  # slots of channels that are computed together
 MOST = 400  # channels
+AT_ONCE = 3_000_000  # readings in one query, some 150 bytes each while they are read
+_REACH = DAY + 4 * HOUR  # before what is judged: of the longest window
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Readings at hand: all of ``sources`` in [start, end], as ``read_series`` returned them."""
+
+    sources: Channels
+    start: int
+    end: int
+    rows: NDArray[np.void]
+    edges: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, sources: Channels, start: int, end: int, rows: NDArray[np.void]) -> Shelf:
+        """Note where the readings of each source begin and end."""
+        channel = np.ascontiguousarray(rows["channel"])
+        sides = [np.searchsorted(channel, sources, side) for side in ("left", "right")]
+        return cls(sources, start, end, rows, np.stack(sides, axis=1))
+
+    def find(self, sources: Channels, start: int, end: int) -> NDArray[np.void] | None:
+        """Return the readings of some sources, None where they are not at hand."""
+        if start < self.start or end > self.end or not np.isin(sources, self.sources).all():
+            return None
+        places = self.edges[np.searchsorted(self.sources, sources)].tolist()
+        parts = [_within(self.rows[low:high], start, end) for low, high in places]
+        return parts[0] if len(parts) == 1 else np.concatenate([self.rows[:0], *parts])
+
+
+def _within(rows: NDArray[np.void], start: int, end: int) -> NDArray[np.void]:
+    """Return the readings of one channel in [start, end]."""
+    if len(rows) and (rows["time"][0] < start or rows["time"][-1] > end):
+        low, high = np.searchsorted(rows["time"], [start, end + 1])
+        return rows[low:high]
+    return rows
 
 
 class Needed(NamedTuple):
@@ -57,6 +93,7 @@ class Archive:
     now: int
     kept_from: int
     newest: Times
+    _shelf: list[Shelf] = field(default_factory=list)
 
     @classmethod
     async def of(cls, conn: asyncpg.Connection, channels: int, now: int) -> Archive:
@@ -105,9 +142,41 @@ class Archive:
         self, layout: Layout, channels: Channels, start: int, until: Times
     ) -> NDArray[np.void]:
         """Return what is stored of channels, or of what they are derived from, from ``start``."""
-        sources = layout.derived.sources(channels).tolist()
-        end = int(until.max(initial=start))
-        return await read_series(self.conn, sources, start, end, self.batch)
+        sources, end = layout.derived.sources(channels), int(until.max(initial=start))
+        for shelf in self._shelf:
+            found = shelf.find(sources, start, end)
+            if found is not None:
+                return found
+        return await read_series(self.conn, sources.tolist(), start, end, self.batch)
+
+    async def shelved(
+        self, layout: Layout, parts: Iterable[Channels], since: int, end: int
+    ) -> AsyncIterator[Channels]:
+        """Yield ``parts`` with their readings of [since, end) at hand, read for many at once."""
+        waiting: list[Channels] = []
+        room = AT_ONCE
+        for part in parts:
+            sources = len(layout.derived.sources(part))
+            readings = sources * ((end - since + _REACH) // int(layout.period[part].min()))
+            if waiting and readings > room:
+                await self._fetch(layout, waiting, since, end)
+                for one in waiting:
+                    yield one
+                waiting, room = [], AT_ONCE
+            waiting.append(part)
+            room -= readings
+        if waiting:
+            await self._fetch(layout, waiting, since, end)
+            for one in waiting:
+                yield one
+        self._shelf.clear()
+
+    async def _fetch(self, layout: Layout, parts: Sequence[Channels], since: int, end: int) -> None:
+        self._shelf.clear()
+        sources = layout.derived.sources(np.unique(np.concatenate(parts)))
+        start = since - _REACH
+        rows = await read_series(self.conn, sources.tolist(), start, end, self.batch)
+        self._shelf.append(Shelf.of(sources, start, end, rows))
 
     async def alerts(self, limits: Limits, since: int) -> dict[int, list[Alert]]:
         """Return the alerts of limits that were not over before ``since``."""

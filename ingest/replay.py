@@ -81,7 +81,9 @@ async def replay(
     found: list[str] = []
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("replay", total=len(channels))
-        for group in groups(layout, channels, begin, int(newest[channels].max(initial=begin))):
+        upto = int(archive.judged_until(layout, channels)[1].max(initial=begin)) + HOUR
+        parts = groups(layout, channels, begin, upto)
+        async for group in archive.shelved(layout, parts, begin, upto):
             together = await judge_together(archive, layout, group, (begin, audit.end))
             for channel in together.doubtful:
                 found += await _differences(audit, channel, int(newest[channel]), names[channel])

@@ -27,7 +27,7 @@ from storage.rehearsal import read_names, read_touched, rehearsal
 from storage.times import from_micros
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     import asyncpg
     from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class WhatIf:
             self.remark(f"readings before {kept} were dropped: judged from {begin} on")
         channels = self._channels()
         done = 0
-        for group, alike in self._groups(channels):
+        async for group, alike in self._groups(channels):
             for one in await self._compare(group, alike=alike):
                 yield one
             done += len(group)
@@ -112,12 +112,13 @@ class WhatIf:
         np.maximum(known, self.archive.newest_of(old), out=known)
         return found[newest[found] >= self._begin].astype(np.int32)
 
-    def _groups(self, channels: Channels) -> Iterator[tuple[Channels, bool]]:
+    async def _groups(self, channels: Channels) -> AsyncIterator[tuple[Channels, bool]]:
         """Yield channels that are read together; True: both registries read them alike."""
         new = self.supposed.changed.layout
         alike = self.supposed.changed.reads_alike(self.supposed.present, channels)
         span = (self._begin, self.end)
-        for group in groups(new, channels[alike], *span):
+        parts = groups(new, channels[alike], *span)
+        async for group in self.archive.shelved(new, parts, *span):
             yield group, True
         for channel in channels[~alike]:
             yield np.array([channel], np.int32), False
