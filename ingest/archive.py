@@ -58,20 +58,14 @@ class Shelf:
         return cls(sources, start, end, rows, np.stack(sides, axis=1))
 
     def find(self, sources: Channels, start: int, end: int) -> NDArray[np.void] | None:
-        """Return the readings of some sources, None where they are not at hand."""
+        """Return the readings of some sources, more than asked for maybe; None: not at hand."""
         if start < self.start or end > self.end or not np.isin(sources, self.sources).all():
             return None
-        places = self.edges[np.searchsorted(self.sources, sources)].tolist()
-        parts = [_within(self.rows[low:high], start, end) for low, high in places]
-        return parts[0] if len(parts) == 1 else np.concatenate([self.rows[:0], *parts])
-
-
-def _within(rows: NDArray[np.void], start: int, end: int) -> NDArray[np.void]:
-    """Return the readings of one channel in [start, end]."""
-    if len(rows) and (rows["time"][0] < start or rows["time"][-1] > end):
-        low, high = np.searchsorted(rows["time"], [start, end + 1])
-        return rows[low:high]
-    return rows
+        low, high = self.edges[np.searchsorted(self.sources, sources)].T
+        if np.array_equal(high[:-1], low[1:]):
+            return self.rows[low[0] : high[-1]]
+        parts = [self.rows[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+        return np.concatenate(parts)
 
 
 class Needed(NamedTuple):
@@ -225,7 +219,7 @@ def valid_of(
     ends = np.append(rows["time"], NEVER)
     first = np.where(count > 0, ends[low], NEVER)
     newest = np.where(count > 0, ends[low + count - 1], NEVER)
-    valid = rows["valid"] == 1
+    valid = (rows["valid"] == 1) & (rows["time"] >= needed.start)
     time, value = rows["time"][valid], rows["value"][valid]
     return Valid(column[valid], time, value, first, newest, *needed)
 
@@ -239,10 +233,11 @@ def _derived(
         layout.derived.series(channel, read, end)
         for channel, end in zip(channels.tolist(), ends, strict=True)
     ]
+    valid = [one.valid & (one.time >= needed.start) for one in found]
     return Valid(
-        np.repeat(np.arange(len(found)), [int(one.valid.sum()) for one in found]),
-        np.concatenate([one.time[one.valid] for one in found]),
-        np.concatenate([one.value[one.valid] for one in found]),
+        np.repeat(np.arange(len(found)), [int(kept.sum()) for kept in valid]),
+        np.concatenate([one.time[kept] for one, kept in zip(found, valid, strict=True)]),
+        np.concatenate([one.value[kept] for one, kept in zip(found, valid, strict=True)]),
         np.array([one.time[0] if len(one.time) else NEVER for one in found]),
         np.array([one.time[-1] if len(one.time) else NEVER for one in found]),
         *needed,

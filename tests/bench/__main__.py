@@ -23,12 +23,14 @@ FULL = (
     ("path", "--seconds", "30", "--nats", "--no-script"),
     ("latency",),
     ("profile",),
+    ("replay",),
 )
 QUICK = (
     ("decode",),
     ("core", "--channels", "200000"),
     ("path", "--seconds", "5"),
     ("latency", "--alerts", "30"),
+    ("replay", "--quick"),
 )
 
 
