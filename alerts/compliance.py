@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.compliance import VERDICT, WITHDRAWN, kind_of
+from alerts.core.compliance import FILLED, VERDICT, WITHDRAWN, kind_of
 from alerts.core.statistics import judge
 from alerts.core.vocabulary import NEVER, SECOND, Judgement
 from alerts.forecast import put_forecasts
@@ -97,8 +97,13 @@ def _rows(verdicts: Verdicts, period: NDArray[np.intp], column: NDArray[np.intp]
         rows[name] = getattr(verdicts, name)[period]
     for name in ("value", "raw", "valid", "expected", "exceeding", "allowed", "substituted"):
         rows[name] = getattr(verdicts, name)[period, column]
+    for name in ("replaced", "estimate"):
+        rows[name] = getattr(verdicts, name)[period, column]
+    for name, method in zip(FILLED, verdicts.methods, strict=True):
+        rows[name] = method[period, column]
     rows["state"] = rows["alone"] = verdicts.state[period, column]
-    rows["complete"] = rows["valid"] / np.maximum(rows["expected"], 1)
+    measured = rows["valid"] - verdicts.methods.sum(axis=0)[period, column]
+    rows["complete"] = np.maximum(measured, 0) / np.maximum(rows["expected"], 1)
     rows["rest"] = rows["forecast"] = rows["threshold"] = np.nan
     rows["breaks_at"] = NEVER
     return rows

@@ -11,7 +11,9 @@ import numpy as np
 from alerts.compliance import combine, judge_conditions
 from alerts.core.compliance import VERDICT, kind_of
 from alerts.core.events import WEEKS_BACK
+from alerts.core.filling import fills, looks_back
 from alerts.core.periods import duration, edges, rolling_step
+from alerts.core.substitution import LONGEST_GAP
 from alerts.core.vocabulary import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 OPERATING_DAYS_WITHIN = 800 * DAY  # how far back the last operating days are looked for
 LONGEST_RUN = 31 * DAY  # how far back an uninterrupted occurrence is followed
+FILLED_BEFORE = LONGEST_GAP + 32 * DAY  # a gap that an hour ends, in months that end before it
 COUNTED_WEEKS = (7 * WEEKS_BACK + 1) * DAY  # over which those out of calibration are counted
 FAR = 253_370_764_800_000_000  # the year 9999: later than all that is stored
 
@@ -85,6 +88,9 @@ def changes_of(
         if first <= since or any(_operating_days(version.rule) for version in one.versions):
             last = max(last, until)
         last += max((_goes_on(version.rule) for version in one.versions), default=0)
+        if any(fills(version.rule) for version in one.versions):
+            # A gap is filled by what came before and after it, for years what is by what was.
+            first, last = first - FILLED_BEFORE, until
         first = max(min(first, judged.get(one.limit, since)), since)
         last = max(first, min(last, until))
         ends = [reach(kind_of(v.rule), one.zone, first, last)[1] for v in one.versions] or [FAR]
@@ -126,6 +132,8 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
         start -= LONGEST_RUN
     if rule.of == "calibration_weeks":
         start -= COUNTED_WEEKS
+    if fills(rule):
+        start = _of_filling(rule, zone, start)
     return int(edges(duration("1d"), zone, start, start + 1)[0][0]), end
 
 
@@ -143,6 +151,13 @@ def _reach_of(  # noqa: PLR0913 - a period and how it goes on, an interval and h
     length = (period.days or 31 * (period.months or 0)) * DAY + HOUR
     starts, finishes = edges(step, zone, first - length, last + length + 1)
     return int(starts[0]), int(finishes[-1])
+
+
+def _of_filling(rule: Rule, zone: str, start: int) -> int:
+    """Return where begins what gaps from ``start`` on are filled with."""
+    if rule.substitution == "mean_two_sigma":
+        return int(edges(duration("1year"), zone, start, start + 1)[0][0])
+    return start - looks_back(rule)
 
 
 def _goes_on(rule: Rule) -> int:

@@ -32,8 +32,13 @@ class Compliance(Model):
     start: datetime
     end: datetime
     label: datetime = Field(description="Start or end: what the rule set calls the period by.")
-    value: float | None = Field(description="Mean, mass, share of parts that comply, or number.")
-    raw: float | None = Field(description="The mean before its uncertainty was subtracted.")
+    value: float | None = Field(
+        description="Mean, mass, share of parts that comply, number or hours."
+    )
+    raw: float | None = Field(
+        description="The mean before its uncertainty was subtracted; of failures the event that "
+        "lasts, in hours."
+    )
     state: State = Field(description="Of alternatives: what they are together.")
     alone: State = Field(description="The condition by itself.")
     limit: float
@@ -45,8 +50,20 @@ class Compliance(Model):
     exceeding: int | None
     allowed: int | None
     left: int | None = Field(description="How many more may exceed; below zero: so many too many.")
-    substituted: int
-    complete: float | None = Field(description="Share of the expected parts that is valid.")
+    substituted: int = Field(
+        description="Averages that rest on a substitute, for a part of them or as a whole."
+    )
+    methods: dict[str, int] = Field(
+        description="How many were filled as a whole, by method: two digits as in 40 CFR 75, 101 "
+        "the mean and two deviations."
+    )
+    replaced: float | None = Field(description="What of a mass rests on substitutes.")
+    estimate: float | None = Field(
+        description="Beside a mass: what the hours of which nothing is known would have made."
+    )
+    complete: float | None = Field(
+        description="Share of the expected parts that is valid and measured."
+    )
     over: bool = Field(description="False: the period goes on, this is as far as it is known.")
     until: datetime | None = Field(description="As of when the figures of a running period are.")
     rest_may_average: float | None = Field(

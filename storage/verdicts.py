@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.compliance import FORECASTS, VERDICT
+from alerts.core.compliance import FILLED, FORECASTS, VERDICT
 from alerts.core.vocabulary import NEVER
 from storage.copy import Fields, binary_rows, copy_in, copy_out
 from storage.times import from_micros, to_micros
@@ -36,6 +36,9 @@ _SHARED: Fields = (
     ("exceeding", "int4"),
     ("allowed", "int4"),
     ("substituted", "int4"),
+    ("replaced", "float8"),
+    ("estimate", "float8"),
+    *((name, "int4") for name in FILLED),
     ("state", "int2"),
     ("alone", "int2"),
 )
@@ -64,18 +67,22 @@ _CURRENT_FIELDS: Fields = (
     ("exceeding", "int4"),
     ("allowed", "int4"),
     ("substituted", "int4"),
+    ("replaced", "float8"),
+    ("estimate", "float8"),
+    *((name, "int4") for name in FILLED),
     ("over", "int4"),
     ("revision", "int4"),
 )
-_CURRENT = """
+_CURRENT = f"""
 select distinct on (c."limit", c.finish) c."limit", limit_version as version, start, c.finish,
        coalesce(value, 'NaN') as value, coalesce(raw, 'NaN') as raw,
        coalesce(complete, 'NaN') as complete, state, alone, valid, expected, exceeding, allowed,
-       substituted, over::int, revision
+       substituted, coalesce(replaced, 'NaN') as replaced, coalesce(estimate, 'NaN') as estimate,
+       {", ".join(f"coalesce({name}, 0) as {name}" for name in FILLED)}, over::int, revision
 from unnest($1::int4[], $2::timestamptz[], $3::timestamptz[]) as w ("limit", first, finish)
 join compliance c on c."limit" = w."limit" and c.finish > w.first and c.finish <= w.finish
 order by c."limit", c.finish, revision desc
-"""
+"""  # noqa: S608 - names of columns
 
 _JUDGED_UNTIL = """
 select w."limit", c.finish
@@ -170,9 +177,12 @@ async def _copy(conn: Connection, table: str, fields: Fields, columns: dict[str,
         return
     nulls: dict[str, NDArray[np.bool_]] = {
         name: np.isnan(columns[name])
-        for name in ("value", "raw", "complete", "rest", "forecast", "threshold")
+        for name in (
+            "value", "raw", "complete", "replaced", "estimate", "rest", "forecast", "threshold",
+        )
         if name in columns
-    }
+    }  # fmt: skip
+    nulls |= {name: columns[name] == 0 for name in FILLED}
     if "breaks_at" in columns:
         nulls["breaks_at"] = columns["breaks_at"] == NEVER
     stream = binary_rows(fields, columns, nulls)

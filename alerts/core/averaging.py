@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from alerts.core.periods import duration, rolling_step
 from alerts.core.pools import Pool, blocks, operating_days, rolling
 from alerts.core.rounding import round_significant
 from alerts.core.validity import enough, has_day_rule, months
-from alerts.core.verdicts import NONE, Verdicts
+from alerts.core.verdicts import METHODS, NONE, Verdicts, no_methods, unknown
 from alerts.core.vocabulary import Judgement
 
 if TYPE_CHECKING:
@@ -53,10 +54,9 @@ def masses(found: Evidence) -> Verdicts:
     short = found.short
     hours = operating_hours(short.start, short.finish, short.expected, short.stopped)
     hours = np.broadcast_to(hours, found.counts.shape) * found.in_force
-    substituted = np.broadcast_to(short.marked > 0, found.counts.shape) & found.counts
     base = pool.base()
     bases = int(base[-1]) + 1 if len(base) else 0
-    made = totals(found.values, hours, found.counts, substituted, base, bases)
+    made = totals(found.values, hours, found.counts, found.substituted, base, bases)
     known = pool.count(found.counts) > 0
     mass = pool.rolled(made.measured + made.substituted)
     value = np.where(known, round_significant(mass), np.nan)
@@ -66,7 +66,19 @@ def masses(found: Evidence) -> Verdicts:
     exceeding = exceeds(found.rule, value, above)
     verdicts = _verdicts(found, pool, value, value, above, exceeding)
     verdicts.state[exceeding & (verdicts.expected > 0)] = Judgement.EXCEEDED
-    return verdicts
+    return replace(
+        verdicts,
+        replaced=round_significant(pool.rolled(made.substituted)),
+        estimate=_estimate(
+            *(pool.rolled(one) for one in (made.measured, made.valid, made.without))
+        ),
+    )
+
+
+def _estimate(measured: Floats, hours: Floats, without: Floats) -> Floats:
+    """Return what the hours ``without`` anything would have made at the rate of those measured."""
+    made = round_significant(_ratio(measured, hours) * without)
+    return np.where(without > 0, made, 0.0)
 
 
 def pool_of(found: Evidence) -> Pool:
@@ -112,7 +124,7 @@ def _limit(found: Evidence, pool: Pool, count: Numbers) -> Floats:
     return _ratio(total, count)
 
 
-def _ratio(total: Floats, count: Numbers) -> Floats:
+def _ratio(total: Floats, count: Numbers | Floats) -> Floats:
     quotient = np.full(total.shape, np.nan)
     np.divide(total, count, out=quotient, where=count > 0)
     return quotient
@@ -139,8 +151,18 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
         exceeding=none,
         allowed=none,
         left=none,
-        substituted=pool.count(found.counts & (found.short.marked > 0)),
+        substituted=pool.count(found.substituted),
+        methods=_methods(found, pool, value.shape),
+        replaced=unknown(value.shape),
+        estimate=unknown(value.shape),
     )
+
+
+def _methods(found: Evidence, pool: Pool, shape: tuple[int, ...]) -> Numbers:
+    """Return how many averages that count were filled by each method, (M, P, n)."""
+    if found.method is None:
+        return no_methods(shape)
+    return np.stack([pool.count(found.counts & (found.method == one)) for one in METHODS])
 
 
 def _expected(found: Evidence, pool: Pool) -> Numbers:

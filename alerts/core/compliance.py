@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.verdicts import METHODS
+
 if TYPE_CHECKING:
     from alerts.core.rules import Rule
 
@@ -33,6 +35,9 @@ VERDICT = np.dtype(
         ("exceeding", "i4"),  # verdicts.NONE: the condition counts nothing
         ("allowed", "i4"),
         ("substituted", "i4"),
+        *((f"filled_{code:02d}", "i4") for code in METHODS),  # averages filled, by method
+        ("replaced", "f8"),  # of a mass, what rests on substitutes
+        ("estimate", "f8"),  # beside a mass, what nothing is known of
         ("over", "?"),
         # of the period that is not over:
         ("rest", "f8"),  # what its remaining short-term averages may average; NaN: not known
@@ -41,6 +46,7 @@ VERDICT = np.dtype(
         ("breaks_at", "i8"),  # when it breaks the condition; NEVER: not within the period
     ]
 )
+FILLED = tuple(f"filled_{code:02d}" for code in METHODS)
 FORECASTS = ("rest", "forecast", "threshold", "breaks_at")
 FIGURES = tuple(name for name in VERDICT.names or () if name not in {"limit", "finish", *FORECASTS})
 """What a stored verdict is compared by: all but its key and the forecast."""

@@ -48,6 +48,13 @@ def runs(
     return np.asarray(since - np.maximum.accumulate(ended, axis=0), np.int64)
 
 
+def in_a_row(which: Flags) -> NDArray[np.int32]:
+    """Return the number of rows in a row, up to and with each, that are true: (T, n)."""
+    rows = np.arange(1, len(which) + 1, dtype=np.int32)[:, None]
+    last_false = np.maximum.accumulate(np.where(which, 0, rows), axis=0)
+    return rows - last_false
+
+
 def rolling_time(condition: Flags, start: Instants, finish: Instants, since: Instants) -> Counts:
     """Return how long ``condition`` held from ``since`` (T,) to the end of each row, (T, n).
 

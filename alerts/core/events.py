@@ -16,7 +16,7 @@ from alerts.core.periods import beginning_of, duration, months_before
 from alerts.core.pools import blocks
 from alerts.core.rounding import round_significant
 from alerts.core.validity import enough, operating_slots
-from alerts.core.verdicts import NONE, Verdicts
+from alerts.core.verdicts import NONE, Verdicts, no_methods, unknown
 from alerts.core.vocabulary import HOUR, Judgement
 
 if TYPE_CHECKING:
@@ -214,4 +214,7 @@ def _verdicts(  # noqa: PLR0913 - what a verdict consists of
         allowed=np.full(value.shape, allowed, np.int32),
         left=(allowed - exceeding).astype(np.int32),
         substituted=np.zeros(value.shape, np.int32),
+        methods=no_methods(value.shape),
+        replaced=unknown(value.shape),
+        estimate=unknown(value.shape),
     )

@@ -6,11 +6,12 @@ subtracted; the same for means, shares and counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.filling import filled, fills
 from alerts.core.periods import duration
 from alerts.core.rounding import exact_fraction, round_decimals, round_significant
 from alerts.core.shortterm import first_rows, fits
@@ -37,7 +38,8 @@ class Evidence:
     ``limit``: the emission limit value, (1, n) or (T, n). ``values`` (T, n): validated means,
     rounded no further. ``counts``: valid, the limit in force, and not of an invalid day where
     those are discarded. ``operating``: in operation. ``expected``: in operation, limit in force.
-    ``days``: their validity, where the rule needs it.
+    ``days``: their validity, where the rule needs it. ``method``: how each average was filled, a
+    ``Method``; None: gaps are not filled. ``short`` holds the filled averages.
     """
 
     rule: Rule
@@ -50,6 +52,13 @@ class Evidence:
     operating: Flags
     in_force: Flags
     days: Days | None
+    method: NDArray[np.int8] | None = None
+
+    @property
+    def substituted(self) -> Flags:
+        """Tell which short-term averages that count rest on a substitute, for all or for a part."""
+        marked = self.counts & (self.short.marked > 0)
+        return marked if self.method is None else marked | (self.counts & (self.method > 0))
 
     @property
     def expected(self) -> Flags:
@@ -79,6 +88,12 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
     valid, operating = averages(rule, short)
     in_force = np.broadcast_to(forced, valid.shape)
     counts = valid & in_force
+    method = None
+    if fills(rule):
+        # Before a limit was in force what is missing is not known to be missing.
+        whole = filled(rule, short, zone, valid, operating & (in_force | valid))
+        short, method = replace(short, mean=whole.value), whole.method
+        counts = counts | ((method > 0) & in_force)
     values = _validated(rule, short.mean, limits)
     if rule.geometric:
         counts &= values > 0  # what has no logarithm is no part of a geometric mean
@@ -87,7 +102,9 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
         found = days(rule, zone, short, counts, operating & in_force, until)
         if _discards_days(rule):
             counts = counts & found.rows()
-    return Evidence(rule, short, zone, until, limits, values, counts, operating, in_force, found)
+    return Evidence(
+        rule, short, zone, until, limits, values, counts, operating, in_force, found, method
+    )
 
 
 def threshold(rule: Rule, limit: Floats) -> Floats:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core.averaging import means, step_of
+from alerts.core.counters import in_a_row
 from alerts.core.evidence import exceeds, threshold
 from alerts.core.periods import duration, edges
 from alerts.core.pools import Pool, blocks, operating_days, rolling
 from alerts.core.rounding import exact_fraction, round_significant
 from alerts.core.shares import allowed as may_exceed
 from alerts.core.validity import enough
-from alerts.core.verdicts import Verdicts
+from alerts.core.verdicts import Verdicts, no_methods, unknown
 from alerts.core.vocabulary import Judgement
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Occurrences:
     exceeding: Flags
     substituted: Numbers | Flags
     threshold: Floats
+    methods: Numbers | None = None
 
 
 def occurrences(found: Evidence) -> Occurrences:
@@ -104,14 +106,14 @@ def count(found: Evidence) -> Verdicts:
     rule, parts = found.rule, occurrences(found)
     pool = _pool(found, parts)
     exceeding = pool.count(parts.exceeding)
-    in_a_row = pool.most(runs(parts.exceeding))
+    on_end = pool.most(in_a_row(parts.exceeding))
     too_many = np.zeros(exceeding.shape, np.bool_)
     if rule.at_most is not None:
         too_many |= exceeding > rule.at_most
     if rule.at_most_in_a_row is not None:
-        too_many |= in_a_row > rule.at_most_in_a_row
+        too_many |= on_end > rule.at_most_in_a_row
     if rule.at_most is None:
-        exceeding = in_a_row
+        exceeding = on_end
     most = rule.at_most if rule.at_most is not None else rule.at_most_in_a_row
     if most is None:
         raise ValueError("expected at_most or at_most_in_a_row")
@@ -120,13 +122,6 @@ def count(found: Evidence) -> Verdicts:
     state = np.where(too_many, Judgement.EXCEEDED, state)
     allowed = np.full(exceeding.shape, most, np.int32)
     return _verdicts(found, parts, pool, exceeding.astype(float), state, exceeding, allowed)
-
-
-def runs(which: Flags) -> Numbers:
-    """Return the number of rows in a row, up to and with each, that are true: (Q, n)."""
-    rows = np.arange(1, len(which) + 1, dtype=np.int32)[:, None]
-    last_false = np.maximum.accumulate(np.where(which, 0, rows), axis=0)
-    return rows - last_false
 
 
 def _of_averages(found: Evidence, above: Flags, limit: Floats) -> Occurrences:
@@ -159,6 +154,7 @@ def _of_means(found: Evidence) -> Occurrences:
         exceeding=(verdicts.state == Judgement.EXCEEDED) & over,
         substituted=verdicts.substituted * over,
         threshold=verdicts.threshold,
+        methods=verdicts.methods * over if found.method is not None else None,
     )
 
 
@@ -236,6 +232,13 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
         allowed=allowed,
         left=allowed - exceeding,
         substituted=pool.count(parts.substituted),
+        methods=(
+            no_methods(value.shape)
+            if parts.methods is None
+            else np.stack([pool.count(one) for one in parts.methods])
+        ),
+        replaced=unknown(value.shape),
+        estimate=unknown(value.shape),
     )
 
 

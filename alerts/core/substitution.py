@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from alerts.core.vocabulary import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 SO2_LOOK_BACK = 720  # quality-assured hours: SO2, CO2, O2, moisture
 NOX_LOOK_BACK = 2160  # NOx and flow
+LONGEST_GAP = 92 * DAY  # from a gap's first hour on: then it has no neighbours
+
+
+Number = TypeVar("Number", float, "Floats")
 
 
 class Method(IntEnum):
@@ -70,29 +76,47 @@ class Tiers:
 
 
 @dataclass(frozen=True, slots=True)
+class Clock:
+    """When the averages are, (T,) int64 microseconds, and how far before a gap is looked back.
+
+    Without one nothing is too far away.
+    """
+
+    start: NDArray[np.int64]
+    finish: NDArray[np.int64]
+    back: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Gap:
-    """One gap: its rows, the mean of its neighbours (NaN: one is not there), all values before."""
+    """One gap: its rows, the mean of its neighbours (NaN: one is not there), all values before.
+
+    ``long``: longer than ``LONGEST_GAP``.
+    """
 
     rows: NDArray[np.int64]
     neighbours: float
     before: Floats
+    long: bool
 
 
 _Fill = tuple[float, Method]
 
 
-def neighbours(value: Floats, operating: Flags) -> Substituted:
+def neighbours(value: Floats, operating: Flags, clock: Clock | None = None) -> Substituted:
     """Fill gaps with the mean of the average before and the one after (HB/HA)."""
-    return _filled(value, operating, lambda gap, _: (gap.neighbours, Method.NEIGHBOURS))
+    return _filled(value, operating, lambda gap, _: (gap.neighbours, Method.NEIGHBOURS), clock)
 
 
-def maximum(value: Floats, operating: Flags, look_back: int) -> Substituted:
+def maximum(
+    value: Floats, operating: Flags, look_back: int, clock: Clock | None = None
+) -> Substituted:
     """Fill gaps with the maximum of the last ``look_back`` averages before each."""
 
     def fill(gap: _Gap, _: int) -> _Fill:
         return float(np.max(gap.before[-look_back:], initial=-np.inf)), Method.EXTREME
 
-    return _filled(value, operating, fill)
+    return _filled(value, operating, fill, clock)
 
 
 def mean_and_deviations(value: Floats, operating: Flags) -> Substituted:
@@ -113,23 +137,30 @@ def above_mean(measured: Floats) -> float:
     return with_deviations(float(np.mean(measured)), float(np.std(measured, ddof=1)))
 
 
-def with_deviations(mean: float, deviation: float) -> float:
+def with_deviations(mean: Number, deviation: Number) -> Number:
     """Return the substitute of Art. 45(3): the mean and two standard deviations."""
     return mean + 2 * deviation
 
 
-def part75(value: Floats, operating: Flags, availability: Floats, tiers: Tiers) -> Substituted:
+def part75(
+    value: Floats,
+    operating: Flags,
+    availability: Floats,
+    tiers: Tiers,
+    clock: Clock | None = None,
+) -> Substituted:
     """Fill gaps by the tiers of 40 CFR 75.33(b), or 75.37 for moisture; rows are hours.
 
     ``availability`` [%], (T, n), is that of the monitor in each hour (``monitor_availability``);
     a gap goes by its last hour's. Before the look-back is full: the neighbours, and the potential
-    value where nothing was measured before (75.31(b)).
+    value where nothing was measured before (75.31(b)). A gap that is too long for neighbours has
+    the potential value too.
     """
 
     def fill(gap: _Gap, channel: int) -> _Fill:
         return _tier(gap, float(availability[gap.rows[-1], channel]), tiers)
 
-    return _filled(value, operating, fill)
+    return _filled(value, operating, fill, clock)
 
 
 def _tier(gap: _Gap, availability: float, tiers: Tiers) -> _Fill:
@@ -137,7 +168,7 @@ def _tier(gap: _Gap, availability: float, tiers: Tiers) -> _Fill:
         return tiers.potential, Method.POTENTIAL
     if len(gap.before) < tiers.look_back:
         return gap.neighbours, Method.INITIAL
-    method = _method(availability, len(gap.rows))
+    method = Method.POTENTIAL if gap.long else _method(availability, len(gap.rows))
     recent = gap.before[-tiers.look_back :]
     extreme = np.minimum if tiers.lesser else np.maximum
     match method:
@@ -168,27 +199,37 @@ def percentile(values: Floats, percent: int) -> float:
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
-def _filled(value: Floats, operating: Flags, fill: Callable[[_Gap, int], _Fill]) -> Substituted:
+def _filled(
+    value: Floats,
+    operating: Flags,
+    fill: Callable[[_Gap, int], _Fill],
+    clock: Clock | None = None,
+) -> Substituted:
     """Put what ``fill`` says of a gap and its channel into all rows of that gap."""
     filled = np.where(operating, value, np.nan)
     method = np.where(np.isnan(filled), Method.NONE, Method.MEASURED).astype(np.int8)
     for channel in range(value.shape[1]):
-        for gap in _gaps(value[:, channel], np.flatnonzero(operating[:, channel])):
+        for gap in _gaps(value[:, channel], np.flatnonzero(operating[:, channel]), clock):
             substitute, how = fill(gap, channel)
             if np.isfinite(substitute):
                 filled[gap.rows, channel], method[gap.rows, channel] = substitute, how
     return Substituted(filled, method)
 
 
-def _gaps(value: Floats, rows: NDArray[np.int64]) -> Iterator[_Gap]:
+def _gaps(value: Floats, rows: NDArray[np.int64], clock: Clock | None) -> Iterator[_Gap]:
     """Yield the gaps of one channel among its operating ``rows``."""
     missing = np.isnan(value[rows])
-    good = value[rows[~missing]]
+    good = rows[~missing]
     edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=0, append=0))
     before = np.cumsum(~missing)
     for first, after in zip(edges[::2], edges[1::2], strict=True):
-        known = int(before[first])
-        around = good[max(known - 1, 0) : known + 1]
-        whole = known > 0 and known < len(good)
-        mean = float(around[0] + around[1]) / 2 if whole else float("nan")
-        yield _Gap(rows[first:after], mean, good[:known])
+        known, early, long = int(before[first]), 0, False
+        whole = known < len(good)
+        if clock is not None:
+            begin = int(clock.start[rows[first]])
+            early = int(np.searchsorted(clock.start[good], begin - clock.back))
+            long = int(clock.finish[rows[after - 1]]) - begin > LONGEST_GAP
+            whole = whole and int(clock.start[good[known]]) - begin <= LONGEST_GAP
+        whole = whole and known > early
+        mean = float(value[good[known - 1]] + value[good[known]]) / 2 if whole else float("nan")
+        yield _Gap(rows[first:after], mean, value[good[early:known]], long)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alerts.core.substitution import Method
 from alerts.core.vocabulary import Judgement
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
     Numbers = NDArray[np.int32]
 
+METHODS = tuple(int(one) for one in Method if one > 0)
+"""The codes of substitution that verdicts count, in this order."""
 NONE = -1  # in ``allowed`` and ``exceeding``: the condition counts nothing
 
 # The first of these that an alternative reaches is the answer of the group.
@@ -33,8 +36,9 @@ class Verdicts:
     known. All else is (P, n):
 
     ``value``: the mean of validated short-term averages, the mass [t], the share of parts that
-    comply (0 to 1), the number of occurrences. NaN where nothing is known. ``raw``: the mean
-    before the uncertainty was subtracted; NaN for what is no mean and no mass.
+    comply (0 to 1), the number of occurrences, hours. NaN where nothing is known. ``raw``: the
+    mean before the uncertainty was subtracted, of failures the event that lasts at the end [h]; NaN
+    for what is no mean, no mass and no failure.
     ``threshold``: what means were compared with, factor x limit.
     ``state``: a ``Judgement``, int8.
     ``valid``, ``expected``: parts that count, and parts in operation that the limit is in force
@@ -43,7 +47,11 @@ class Verdicts:
     ``exceeding``, ``allowed``, ``left``: how many parts exceed (or invalid days there are), how
     many may, and how many more may; below zero: so many too many. ``exceeding`` and ``allowed``
     are ``NONE`` where the condition has no such number, and ``left`` then is without a meaning.
-    ``substituted``: short-term averages, of those that count, that rest on a substitute.
+    ``substituted``: short-term averages, of those that count, that rest on a substitute, for a part
+    of them or as a whole. ``methods`` (M, P, n): how many were filled as a whole, by ``METHODS``.
+    ``replaced`` [t]: what of a mass rests on substitutes; ``estimate`` [t]: what the hours of which
+    nothing is known would have made at the mean rate of the others, beside the mass; NaN of
+    anything but a mass.
     """
 
     start: NDArray[np.int64]
@@ -60,6 +68,19 @@ class Verdicts:
     allowed: Numbers
     left: Numbers
     substituted: Numbers
+    methods: Numbers
+    replaced: Floats
+    estimate: Floats
+
+
+def no_methods(shape: tuple[int, ...]) -> Numbers:
+    """Return the ``methods`` of (P, n) verdicts without a filled average."""
+    return np.broadcast_to(np.int32(0), (len(METHODS), *shape))
+
+
+def unknown(shape: tuple[int, ...]) -> Floats:
+    """Return a figure (P, n) that verdicts do not have."""
+    return np.broadcast_to(np.nan, shape)
 
 
 def either(alternatives: Sequence[Verdicts]) -> Verdicts:
@@ -87,12 +108,15 @@ def either(alternatives: Sequence[Verdicts]) -> Verdicts:
         chosen: NDArray[Any] = np.take_along_axis(figures, best[None], axis=0)[0]
         return chosen
 
-    return replace(first, over=over, **{name: of_best(name) for name in _BY_CHANNEL})
+    by_method = np.stack([one.methods for one in aligned])
+    methods = np.take_along_axis(by_method, best[None, None], axis=0)[0]
+    figures = {name: of_best(name) for name in _BY_CHANNEL}
+    return replace(first, over=over, methods=methods, **figures)
 
 
 _BY_CHANNEL = (
     "value", "raw", "threshold", "state", "valid", "expected", "exceeding", "allowed", "left",
-    "substituted",
+    "substituted", "replaced", "estimate",
 )  # fmt: skip
 
 
@@ -100,4 +124,5 @@ def _periods(verdicts: Verdicts, finish: NDArray[np.int64]) -> Verdicts:
     """Return the periods that end at ``finish`` (ascending, all of them there)."""
     at = np.searchsorted(verdicts.finish, finish)
     names = (*_BY_CHANNEL, "start", "finish", "label", "over")
-    return replace(verdicts, **{name: getattr(verdicts, name)[at] for name in names})
+    parts = {name: getattr(verdicts, name)[at] for name in names}
+    return replace(verdicts, methods=verdicts.methods[:, at], **parts)

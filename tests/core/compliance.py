@@ -112,8 +112,11 @@ def _verdict(found: Verdicts, period: int, channel: int) -> Verdict:
         Judgement(found.state[period, channel]).label,
         number(found.value),
         number(found.raw),
-        *(
-            int(getattr(found, name)[period, channel])
+        **{
+            name: int(getattr(found, name)[period, channel])
             for name in ("valid", "expected", "exceeding", "allowed", "substituted")
-        ),
+        },
+        methods=tuple(found.methods[:, period, channel].tolist()),
+        replaced=number(found.replaced),
+        estimate=number(found.estimate),
     )

@@ -10,7 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from tests.core.oracle_periods import CALENDAR, Calendar, beyond_a_day
+from tests.core.oracle_gaps import Gaps
+from tests.core.oracle_periods import CALENDAR, beyond_a_day
 from tests.oracles import EXACT, HOUR, MINUTE, nine_digits
 
 if TYPE_CHECKING:
@@ -52,9 +53,12 @@ class Verdict:
     exceeding: int = -1
     allowed: int = -1
     substituted: int = 0
+    methods: tuple[int, ...] = (0,) * 7
+    replaced: Decimal | None = None
+    estimate: Decimal | None = None
 
 
-class Means(Calendar):
+class Means(Gaps):
     """One rule, one channel's averages that had ended by ``until``: validity and means."""
 
     def __init__(self, rule: Rule, shorts: Sequence[Short], zone: str, until: int) -> None:
@@ -66,6 +70,7 @@ class Means(Calendar):
             self.day(members[0]): (start, finish, members)
             for start, finish, members in self.blocks("1d", self.shorts)
         }
+        self.filled = self.fill()
         self.state_of_day = {day: self.day_state(day) for day in self.days}
 
     def operating_slots(self, short: Short) -> int:
@@ -82,8 +87,16 @@ class Means(Calendar):
     def expected(self, short: Short) -> bool:
         return self.operates(short) and short.in_force
 
+    def mean_of(self, short: Short) -> Fraction | None:
+        return self.filled[short.start][0] if short.start in self.filled else short.mean
+
     def valid(self, short: Short) -> bool:
-        if short.mean is None or short.count == 0 or not self.expected(short):
+        if short.start in self.filled:
+            return short.in_force and (not self.rule.geometric or self.validated(short) > 0)
+        return self.measured(short) and short.in_force
+
+    def measured(self, short: Short) -> bool:
+        if short.mean is None or short.count == 0 or not self.operates(short):
             return False
         if self.rule.geometric and self.validated(short) <= 0:
             return False
@@ -140,7 +153,7 @@ class Means(Calendar):
     # Values
 
     def validated(self, short: Short) -> Fraction:
-        rule, mean = self.rule, short.mean
+        rule, mean = self.rule, self.mean_of(short)
         assert mean is not None
         if rule.uncertainty == "none":
             return mean
@@ -223,23 +236,49 @@ class Means(Calendar):
                 state = "exceeded" if exceeds else "compliant"
         return Verdict(
             start, finish, finish <= self.until, state, value,
-            raw=value if total else self.average([s.mean for s in used if s.mean is not None]),
+            raw=value if total else self.average([self.mean_of(s) or Fraction(0) for s in used]),
             valid=len(used),
             expected=expected,
-            substituted=sum(short.marked > 0 for short in used),
+            substituted=sum(self.rests_on_substitutes(short) for short in used),
+            methods=self.methods_of(used),
+            replaced=self.mass([s for s in used if self.rests_on_substitutes(s)], Decimal(0))
+            if total else None,
+            estimate=self.estimate(members) if total else None,
         )  # fmt: skip
 
-    def mass(self, used: list[Short]) -> Decimal | None:
+    def rests_on_substitutes(self, short: Short) -> bool:
+        return short.marked > 0 or short.start in self.filled
+
+    def methods_of(self, used: list[Short]) -> tuple[int, ...]:
+        codes = [self.filled[short.start][1] for short in used if short.start in self.filled]
+        return tuple(codes.count(code) for code in (6, 7, 8, 9, 10, 12, 101))
+
+    def hours(self, short: Short) -> Fraction:
+        clock = Fraction(short.finish - short.start, HOUR)
+        return clock * Fraction(short.expected - short.stopped, short.expected)
+
+    def mass(self, used: list[Short], none: Decimal | None = None) -> Decimal | None:
         """Tonnes that mass flows [kg/h] make; a plant that stands still emits nothing."""
         if not used:
+            return none
+        return nine_digits(
+            sum((self.validated(s) * self.hours(s) / 1000 for s in used), Fraction(0))
+        )
+
+    def estimate(self, members: list[Short]) -> Decimal | None:
+        """What the hours without any value would have made at the rate of those measured."""
+        known = [s for s in members if self.valid(s)]
+        own = [s for s in known if not self.rests_on_substitutes(s)]
+        without = sum(
+            (self.hours(s) for s in members if s.in_force and s not in known), Fraction(0)
+        )
+        if without == 0:
+            return Decimal(0)
+        have = sum((self.hours(s) for s in own), Fraction(0))
+        if have == 0:
             return None
-        total = Fraction(0)
-        for s in used:
-            hours = Fraction(s.finish - s.start, HOUR) * Fraction(
-                s.expected - s.stopped, s.expected
-            )
-            total += self.validated(s) * hours / 1000
-        return nine_digits(total)
+        made = sum((self.validated(s) * self.hours(s) / 1000 for s in own), Fraction(0))
+        return nine_digits(made / have * without)
 
     def enough(self, kind: str, members: list[Short], have: int, of: int) -> bool:
         if kind == "self":

@@ -26,6 +26,7 @@ async def test_from_empty_to_current_and_then_nothing(empty_database_url: str) -
         "applied 0004_compliance",
         "applied 0005_reported",
         "applied 0006_invalidations",
+        "applied 0007_substitutes",
     ]
     assert await dialect(conn) == "native"
     assert await migrate(conn) == []
@@ -41,6 +42,7 @@ async def test_a_half_migrated_database_is_completed(empty_database_url: str) ->
         "applied 0004_compliance",
         "applied 0005_reported",
         "applied 0006_invalidations",
+        "applied 0007_substitutes",
     ]
     await conn.close()
 

@@ -100,7 +100,7 @@ def calibration_function(given: Given) -> Given:
 
 @check("A2")
 def mean_and_two_deviations(given: Given) -> float:
-    return with_deviations(given["avg"], given["sd"])
+    return with_deviations(float(given["avg"]), float(given["sd"]))
 
 
 @check("X_0101", "X_0094")
