@@ -126,8 +126,11 @@ def complete_until(
     layout = board.layout
     chains = layout.derived.chains
     judged = np.where(board.evaluated != NEVER, board.evaluated, board.newest)
-    held, farthest = reached(layout, rows, judged, board.newest)
+    # One that is not in memory holds nothing back: no clock moves it on, and what it still brings
+    # makes its chains be computed anew.
+    held, _ = reached(layout, rows, np.where(board.cold, NEVER, judged), board.newest)
     if clock is None:
+        _, farthest = reached(layout, rows, judged, board.newest)
         until = np.where(held != _FOREVER, held, farthest)
     else:
         channel = chains.channel[rows]

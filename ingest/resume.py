@@ -62,14 +62,17 @@ async def resume(
 
 
 def _chill(board: Board, newest: NDArray[np.int64]) -> None:
-    """Make chains cold of which a member is, or has readings that the board does not know of."""
-    derived = board.layout.derived
+    """Make derived channels cold of which a member is.
+
+    Of a selected channel the tail tells what its member got since; of a chain it does not, so a
+    member with readings that the board does not know of is enough.
+    """
+    selects, chains = board.layout.derived.selects, board.layout.derived.chains
+    board.cold[selects.channel] |= board.cold[selects.of] & (newest[selects.of] > 0)
     behind = board.cold | (newest > np.maximum(board.newest, 0))
-    # What selected channels have of theirs the tail tells; a chain is as cold as what they are of.
-    behind[derived.selects.channel] = behind[derived.selects.of]
-    member = derived.chains.member
-    cold = (behind[member] & (member >= 0)).any(axis=0)
-    channel = derived.chains.channel[cold]
+    behind[selects.channel] = behind[selects.of]
+    cold = (behind[chains.member] & (chains.member >= 0)).any(axis=0)
+    channel = chains.channel[cold]
     board.cold[channel] = newest[channel] > 0
 
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from alerts.core.vocabulary import HOUR, MINUTE
 from tests.fixtures.database import in_database
 from tests.pipeline.streams import REGISTRY, START, Stream, streams
-from tests.pipeline.test_order import FIRST, arriving, assert_as_in_order, minutes
+from tests.pipeline.test_order import FIRST, arriving, assert_as_in_order, followed, minutes
 from tests.pipeline.whole import prepared
 
 if TYPE_CHECKING:
@@ -140,3 +140,17 @@ async def test_oxygen_that_comes_two_hours_late(postgres_url: str, template: str
     )
     found = await assert_as_in_order(postgres_url, template, stream, START)
     assert any(item["channel"] == "so2" for item in found["alerts"])
+
+
+async def test_a_member_that_was_silent_before_a_restart_holds_nothing_back(
+    postgres_url: str, template: str
+) -> None:
+    oxygen = tuple(one._replace(key="nox") for one in minutes(0, 10, 100.0))
+    first, then = 29 * 60, 30 * 60
+    stream = followed(
+        (START + HOUR, oxygen, "sweep", 2 * HOUR),
+        (START + 30 * HOUR, minutes(first, then, 95.0), "kill forgetful", MINUTE),
+        (START + 31 * HOUR, minutes(then + 1, then + 45, 95.0), "kill forgetful", 2 * HOUR),
+    )
+    found = await assert_as_in_order(postgres_url, template, stream, START)
+    assert any(one["basis"] == "at 6 % O2, mark" for one in found["blocks of derived channels"])
