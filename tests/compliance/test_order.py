@@ -38,6 +38,12 @@ RULES = (
     replace(DAY_MEAN, condition="weeks", statistic="count", of="calibration_weeks",
             average="1h", per="1week", at_most=2, calibration_range=140.0,
             calibrated_from="2026-02-05"),
+    *(
+        replace(DAY_MEAN, condition=f"{name} {average}", average=average, potential=900.0,
+                substitution=name, look_back=200, statistic=statistic)
+        for name in ("neighbours", "maximum", "mean_two_sigma", "part75")
+        for average, statistic in (("1d", "mean"), ("1month", "total"))
+    ),
 )  # fmt: skip
 
 
@@ -45,7 +51,8 @@ async def verdicts(plant: Plant) -> list[tuple[Any, ...]]:
     """Every period that is over."""
     rows = await plant.pool.fetch(
         'select "limit", start, finish, value, raw, state, alone, valid, expected, exceeding,'
-        " allowed, substituted from current_compliance where over order by 1, 3"
+        " allowed, substituted, replaced, estimate, filled_06, filled_07, filled_08, filled_09,"
+        " filled_10, filled_12, filled_101 from current_compliance where over order by 1, 3"
     )
     return [tuple(row) for row in rows]
 

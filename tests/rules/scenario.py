@@ -20,6 +20,7 @@ from alerts.core.periods import duration
 from alerts.core.rules import Rule
 from alerts.core.shortterm import ShortTerm
 from alerts.core.statistics import either, judge
+from alerts.core.verdicts import METHODS
 from alerts.core.vocabulary import MINUTE, SECOND, Judgement
 from alerts.core.zones import zone_info
 from ingest.registry_file import parse_source
@@ -226,6 +227,13 @@ def shown(judged: Judged, zone: str) -> Iterator[dict[str, Any]]:
             "state": Judgement(found.state[period, 0]).label,
             "valid": f"{found.valid[period, 0]}/{found.expected[period, 0]}",
             "over": bool(found.over[period]),
+            "replaced": _number(found.replaced[period, 0]),
+            "estimate": _number(found.estimate[period, 0]),
+            "methods": {
+                f"{code:02d}": int(number)
+                for code, number in zip(METHODS, found.methods[:, period, 0], strict=True)
+                if number
+            },
             **numbers,
         }
 

@@ -23,3 +23,8 @@ create function filled_methods(c compliance_running) returns jsonb language sql 
         '06', c.filled_06, '07', c.filled_07, '08', c.filled_08, '09', c.filled_09,
         '10', c.filled_10, '12', c.filled_12, '101', c.filled_101)), '{}')
 $$;
+
+create or replace view current_compliance as
+    select * from (select distinct on ("limit", finish) *
+                   from compliance order by "limit", finish, revision desc) newest
+    where state < 3;
