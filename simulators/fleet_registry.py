@@ -70,4 +70,8 @@ def _channel(plant: Plant, key: str, period: int) -> Entry:
     if key in plant.levels:
         reference = {} if plant.reference_o2 is None else {"o2": plant.reference_o2}
         channel["basis"] = {"dry": plant.dry, **reference}
+    elif key == "o2":
+        channel["basis"] = {"dry": plant.dry}
+    elif key == "flow":
+        channel["basis"] = {"dry": False, "standard": False}  # as it is in the stack
     return channel
