@@ -256,7 +256,7 @@ class Alert(Model):
     parameter: str | None
     window: str
     limit: float | None
-    uom: str | None
+    uom: str | None = Field(description="Null for a forecast of a number: of hours, of days.")
     permit: str | None
     limit_version: int | None
     rules: str | None = Field(description="The rule set, null for a limit without one.")

@@ -22,7 +22,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 HERE = Path(__file__).parent
 DATA = Path("demo-data")
@@ -31,6 +31,14 @@ SECRET = secrets.token_hex(16)
 SPEED = 600
 BACKLOG = timedelta(days=7)
 COLOURS = {"opened": "31", "updated": "33", "resolved": "32", "withdrawn": "36"}
+
+
+def what(alert: dict[str, Any]) -> str:
+    """Say what an alert is about."""
+    if alert["kind"] == "forecast":
+        counted = alert["uom"] or "that exceed"
+        return f"{alert['rules']} {alert['condition']}: {alert['value']:g} {counted} to be expected"
+    return f"{alert['window']} mean {alert['value']:g} {alert['uom']}, limit {alert['limit']:g}"
 
 
 class Recipient(BaseHTTPRequestHandler):
@@ -49,8 +57,7 @@ class Recipient(BaseHTTPRequestHandler):
         say(
             f"\033[{COLOURS.get(kind, '0')}mnotice: alert {kind:9}\033[0m"
             f" {alert['enterprise']}/{alert['source']}/{alert['channel']}"
-            f" {alert['window']} mean {alert['value']:g} {alert['uom']}, limit {alert['limit']:g}"
-            f" ({alert['severity']}) since {alert['opened_at']}"
+            f" {what(alert)} ({alert['severity']}) since {alert['opened_at']}"
             f" [signature {'verified' if genuine else 'WRONG'}]"
         )
 

@@ -92,7 +92,7 @@ function alertItem(alert) {
   const where = element("strong", {}, pathOf(alert));
   const uom = alert.uom ?? "";
   const what = {
-    forecast: `forecast of the ${alert.window} value ${number(alert.value)} ${uom}, limit ${number(alert.limit)}, highest forecast ${number(alert.peak)}`,
+    forecast: `${alert.rules}, ${alert.condition}: ${number(alert.value)} ${uom || "that exceed"} to be expected${alert.limit == null ? "" : `, limit ${number(alert.limit)}`}`,
     disagreement: `the operator's ${alert.window} mean differs from ours by ${number(alert.value)} ${uom}, at most by ${number(alert.peak)}`,
   }[alert.kind] ?? `${alert.window} mean ${number(alert.value)} ${uom}, limit ${number(alert.limit)}, peak ${number(alert.peak)}`;
   const line = element("li", {class: alert.severity},
@@ -153,11 +153,14 @@ function channelRow({channel, reading, limits, means, severity}) {
     !reading && mean ? element("span", {class: "sub"}, "20-minute mean, ended ", since(mean.end)) : null,
     reading ? element("span", {class: "sub"}, since(reading.time)) : null,
     !reading && !mean ? sub("nothing in the last 24 hours") : null);
-  const rules = limits.map((limit) => sub(`${number(limit.value)} ${limit.uom} · ${limit.average} mean`));
+  const plain = limits.filter((limit) => limit.rule == null);
+  const sets = new Set(limits.filter((limit) => limit.rule != null)
+    .map((limit) => `${number(limit.rule.limit)} ${limit.rule.uom} · by ${limit.rule.rules}`));
+  const rules = [...plain.map((limit) => `${number(limit.value)} ${limit.uom} · ${limit.average} mean`), ...sets].map(sub);
   return row(
     rowTitle(channel.channel, " ", mark, sub(`${channel.enterprise}/${channel.source} · ${channel.parameter}`)),
     latest,
-    cell("Last 24 hours", sparkline(means, limits.find((limit) => limit.average === "20min"), channel.uom)),
+    cell("Last 24 hours", sparkline(means, plain.find((limit) => limit.average === "20min"), channel.uom)),
     cell("Limits", ...(rules.length ? rules : [sub("none")])));
 }
 

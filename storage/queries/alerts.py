@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 BEFORE_ALL: Key = (FIRST_INSTANT, UUID(int=0))
 
 # The parameter is the one that was in force when the alert opened, else the channel's first.
-# An alert without a limit is in its channel's unit of measure.
+# An alert without a limit is in its channel's unit of measure; what a condition counts has none,
+# and is held against the number that it allows.
 _FIELDS = """
 select a.id, a.kind, c.enterprise, c.source, c.channel, p.parameter,
-       coalesce(a.average, l.average) as average, v.value as limit_value,
-       case when a."limit" is null then p.uom else v.uom end as uom, l.permit, a.limit_version,
+       coalesce(a.average, l.average) as average,
+       case when f.counted then (v.rule ->> 'at_most')::float8 else v.value end as limit_value,
+       case when a."limit" is null then p.uom when not f.counted then v.uom end as uom,
+       l.permit, a.limit_version,
        a.severity, a.worst, a.state, a.opened_at, a.resolved_at, a.peak, a.peak_at, a.value,
        a.silent_since, a.late, a.acknowledged, a.replaced_by, nullif(c.basis, '') as basis,
        v.rule ->> 'rules' as rules, v.rule ->> 'condition' as condition
@@ -27,6 +30,9 @@ from alerts a
 left join limits l on l.id = a."limit"
 join channels c on c.id = coalesce(a.channel, l.channel)
 left join limit_versions v on v."limit" = a."limit" and v.version = a.limit_version
+cross join lateral (
+    select a.kind = 'forecast' and coalesce(v.rule ->> 'statistic', '') in ('share', 'count')
+           as counted) f
 left join lateral (
     select parameter, uom from channel_versions
     where channel = c.id
