@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from storage.queries.alerts import alert_items
 from tests.compliance.plant import DAY_MEAN, HOURS_A_YEAR, MONTH_MEAN, TONNES_A_MONTH
 
 if TYPE_CHECKING:
@@ -109,6 +110,10 @@ async def test_the_last_one_that_may_exceed_is_told(plant: Plant) -> None:
     await plant.blocks(channel, "2026-01-01T21:00", [300.0])
     await plant.work("2026-01-01T22:00")
     assert [row[1:3] for row in await alerts(plant)] == [("open", "warning")]
+    async with plant.pool.acquire() as conn:
+        [shown] = await alert_items(conn, [await conn.fetchval("select id from alerts")])
+    assert (shown["kind"], shown["condition"], shown["limit"]) == ("forecast", "three", 3.0)
+    assert shown["uom"] is None  # a number of hours, not of mg/m3
 
 
 async def test_nothing_is_forecast_of_nothing(plant: Plant) -> None:
