@@ -57,10 +57,10 @@ def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
 ) -> ShortTerm:
     """Return the short-term averages of ``window`` that lie in [start, end), whole ones.
 
-    ``columns`` names for "value", "idle", "mark" and "main" the channel of each of the n columns,
-    0 where it has none; ``rows`` holds the blocks of each as stored, "quarters" those of 15 min of
-    the "main" channel, else of the value's own; absent where nobody asks for quadrants. A block
-    is an array of ``channel``, ``start``, ``mean``, ``total``, ``count`` and ``expected``.
+    ``columns`` names for "value", "idle", "mark", "serviced" and "main" the channel of each of the
+    n columns, 0 where it has none; ``rows`` holds the blocks of each as stored, "quarters" those of
+    15 min of the "main" channel, else of the value's own; absent where nobody asks for quadrants. A
+    block is an array of ``channel``, ``start``, ``mean``, ``total``, ``count`` and ``expected``.
 
     A slot is what value and idle blocks have in common: where a derived value is made each minute
     of a channel that is measured every 10 s, it is 10 s. Where a "main" channel stands behind the
@@ -85,6 +85,7 @@ def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
         expected = np.where(behind, main.of("expected", 0, "i4"), expected)
     mark = _Grid(rows.get("mark", NO_ROWS), starts, columns["mark"]).of("count", 0, "i4")
     marked = np.where(behind, np.where(mark > 0, count, 0), mark)
+    service = _Grid(rows.get("serviced", NO_ROWS), starts, columns["serviced"])
     outside = _Grid(rows.get("idle", NO_ROWS), starts, columns["idle"])
     idle, slots = outside.of("count", 0, "i4"), outside.of("expected", 0, "i4")
     starting = np.rint(outside.of("total", 0.0, "f8")).astype(np.int32)
@@ -106,6 +107,7 @@ def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
         stopped=np.maximum(idle - starting, 0) * idle_times,
         quarters=quarters,
         marked=marked * times,
+        serviced=service.of("count", 0, "i4"),
     )
 
 

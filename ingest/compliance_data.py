@@ -67,6 +67,7 @@ class Chunk:
             "value": self._column("channel"),
             "idle": self._column("idle"),
             "mark": self._column("mark"),
+            "serviced": self._column("serviced"),
             "main": self._column("main"),
         }
         rows = {}

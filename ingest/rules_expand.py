@@ -267,6 +267,7 @@ def _records(case: _Case, short_term: str, found: Judged) -> Iterator[LimitRow]:
         (name, found.basis, short_term),
         (*main, short_term),
         (name, found.idle, short_term),
+        (name, found.serviced, short_term),
         (name, found.marks, short_term),
     ]
     if case.version.validity.quadrants:

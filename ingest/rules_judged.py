@@ -23,6 +23,8 @@ _UNIT_OF_SUBSTITUTE = {
     "temperature": "degC", "pressure": "kPa", "h2o": "%", "o2": "%", "co2": "%", "flow": "m3/h",
 }  # fmt: skip
 IDLE = "idle"
+SERVICED = "serviced"
+_SERVICE = ("calibration", "maintenance")
 _NOT_NORMAL = ("start_up", "shut_down", "stopped")
 _STARTS = ("start_up", "shut_down")
 
@@ -31,8 +33,9 @@ _STARTS = ("start_up", "shut_down")
 class Judged:
     """The channel that a limit judges: ``basis`` "" is the measured one.
 
-    ``rows`` are the derived channels to be kept for it. ``idle`` and ``marks`` are the bases of the
-    channels that tell when the plant is not in normal operation, and where a substitute was used.
+    ``rows`` are the derived channels to be kept for it. ``idle``, ``serviced``, ``marks`` are the
+    bases of the channels that tell when the plant is not in normal operation, when the AMS was
+    calibrated or maintained, and where a substitute was used.
     ``main`` is the (channel, basis) whose blocks tell how many values stand behind an average that
     was made first and converted then.
     """
@@ -42,6 +45,7 @@ class Judged:
     period_us: int
     rows: tuple[ChannelRow, ...]
     idle: str | None
+    serviced: str | None
     marks: str | None
     main: tuple[str, str] | None
 
@@ -84,10 +88,13 @@ def judged(  # noqa: PLR0913
             "rules",
         )
     if by_idleness:
-        rows.idle()
+        rows.tells(IDLE, _NOT_NORMAL)
     main = (chain.parts[0].channel.id, counted) if _converts(chain) and period > MINUTE else None
+    if chain.version.validity.quadrants:
+        rows.tells(SERVICED, _SERVICE)
     idle = IDLE if by_idleness else None
-    return Judged(basis, uom, period, tuple(rows.made), idle, marks, main)
+    serviced = SERVICED if chain.version.validity.quadrants else None
+    return Judged(basis, uom, period, tuple(rows.made), idle, serviced, marks, main)
 
 
 @dataclass(slots=True)
@@ -139,11 +146,11 @@ class _Rows:
             self.add(basis, recipe, period_of(part.channel), part.channel.unit, part.channel)
         return basis
 
-    def idle(self) -> None:
-        """Add what tells when the plant is not in normal operation."""
+    def tells(self, basis: str, statuses: Sequence[str]) -> None:
+        """Add what tells when the channel was in one of some statuses, whatever its value."""
         channel = self.chain.parts[0].channel
-        recipe = select_recipe(channel, _NOT_NORMAL, "idle")
-        self.add(IDLE, recipe, period_of(channel), channel.unit)
+        recipe = select_recipe(channel, statuses, "idle")
+        self.add(basis, recipe, period_of(channel), channel.unit)
 
 
 def _converts(chain: Chain) -> bool:

@@ -40,15 +40,18 @@ order by "limit", after
 """
 
 # Of each value channel: the channel of the times outside normal operation, that of substitutes,
+# that of the AMS's service,
 # and the measured one whose blocks say how many values stand behind a short-term average that was
 # made first and normalised then.
 _PARTS = """
-select v.id as channel, i.id as idle, m.id as mark, o.id as main
+select v.id as channel, i.id as idle, m.id as mark, s.id as serviced, o.id as main
 from channels v
 left join channels i on (i.enterprise, i.source, i.channel, i.basis)
                       = (v.enterprise, v.source, v.channel, 'idle')
 left join channels m on (m.enterprise, m.source, m.channel, m.basis)
                       = (v.enterprise, v.source, v.channel, ltrim(v.basis || ' mark'))
+left join channels s on (s.enterprise, s.source, s.channel, s.basis)
+                      = (v.enterprise, v.source, v.channel, 'serviced')
 left join lateral (
     select recipe from channel_versions
     where channel = v.id order by version desc limit 1) r on true
@@ -94,6 +97,7 @@ class Parts:
     idle: int = 0
     mark: int = 0
     main: int = 0
+    serviced: int = 0
 
 
 async def read_conditions(
@@ -125,7 +129,8 @@ async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:
     """Return which channels' blocks go with those of value channels."""
     rows = await conn.fetch(_PARTS, list(channels))
     return [
-        Parts(row["channel"], row["idle"] or 0, row["mark"] or 0, row["main"] or 0) for row in rows
+        Parts(row["channel"], *(row[name] or 0 for name in ("idle", "mark", "main", "serviced")))
+        for row in rows
     ]
 
 

@@ -39,7 +39,7 @@ named as (
 select distinct b.id as block, k.window_s, w.channel as value
 from named w
 join channels b on (b.enterprise, b.source) = (w.enterprise, w.source) and (
-    b.channel = w.name and b.basis in (w.basis, 'idle', ltrim(w.basis || ' mark'))
+    b.channel = w.name and b.basis in (w.basis, 'idle', 'serviced', ltrim(w.basis || ' mark'))
     or (w.recipe ->> 'step_us')::bigint > 60000000
         and b.channel = w.recipe -> 'main' ->> 'channel'
         and b.basis = coalesce(w.recipe -> 'main' ->> 'basis', ''))

@@ -36,7 +36,8 @@ class ShortTerm:
     ``idle``: slots known to be outside normal operation; ``stopped``: of these, the ones in which
     the plant did not operate at all. A slot of which nothing is known counts as in operation.
     ``quarters``: 15-minute quadrants with a value (4 where nobody asked).
-    ``marked``: slots that rest on a substitute value.
+    ``marked``: slots that rest on a substitute value. ``serviced``: slots in which the AMS was
+    calibrated or maintained.
 
     Raises ValueError, saying what was expected, for shapes that do not fit and unordered windows.
     """
@@ -50,13 +51,14 @@ class ShortTerm:
     stopped: IntArray = field(default_factory=_none)
     quarters: NDArray[np.int8] = field(default_factory=_all_quarters)
     marked: IntArray = field(default_factory=_none)
+    serviced: IntArray = field(default_factory=_none)
 
     def __post_init__(self) -> None:
         """Check the shapes and the order."""
         rows = self.mean.shape[0]
         if self.start.shape != (rows,) or self.finish.shape != (rows,):
             raise ValueError(f"expected {rows} starts and finishes, one for each row of mean")
-        for name in ("count", "expected", "idle", "stopped", "quarters", "marked"):
+        for name in ("count", "expected", "idle", "stopped", "quarters", "marked", "serviced"):
             shape = getattr(self, name).shape
             if not fits(shape, self.mean.shape):
                 raise ValueError(f"expected {name} of shape {self.mean.shape}, not {shape}")

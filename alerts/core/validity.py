@@ -52,15 +52,27 @@ def averages(rule: Rule, short: ShortTerm) -> tuple[Flags, Flags]:
     Valid: ``rule.coverage`` of the operating slots have a valid value, at least one does, and with
     ``rule.quadrants`` so does every quadrant with operation. How many slots are idle is known, not
     which: the operation is taken to lie in as few quadrants as it can (40 CFR 60.13(h)(2): each
-    quadrant in which the unit operates). One without any operating slot is neither.
+    quadrant in which the unit operates; so one value is enough for at most 15 minutes of it). Hours
+    in which the AMS was serviced need less. One without any operating slot is neither.
     """
     slots = operating_slots(rule, short)
     operating = slots > 0
     valid = enough(rule, short.count, slots) & operating & ~np.isnan(short.mean)
     if rule.quadrants:
         quadrants = -((short.start - short.finish) // _QUADRANT)[:, None]
-        valid &= short.quarters * short.expected >= quadrants * slots
+        every = short.quarters * short.expected >= quadrants * slots
+        valid &= every | _serviced(short)
     return valid, np.broadcast_to(operating, valid.shape)
+
+
+def _serviced(short: ShortTerm) -> Flags:
+    """Tell which hours with calibration or maintenance have two values 15 minutes apart, (T, n).
+
+    40 CFR 60.13(h)(2), 75.10(d)(1): that is enough for them. It is so for sure with values in three
+    quadrants, or in two and in more than 15 minutes; how far two others are apart is not known.
+    """
+    apart = (short.quarters > 1) & (4 * short.count > short.expected)
+    return (short.serviced > 0) & ((short.quarters > 2) | apart)  # noqa: PLR2004
 
 
 def enough(rule: Rule, have: IntArray, of: IntArray) -> Flags:

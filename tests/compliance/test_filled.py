@@ -116,6 +116,21 @@ async def test_failures_and_weeks_are_judged_by_the_follower(plant: Plant) -> No
     assert [row[2:] for row in await plant.judged(week)] == [(1.0, "exceeded"), (1.0, "exceeded")]
 
 
+async def test_an_hour_in_which_the_ams_was_serviced_needs_two_values_apart(plant: Plant) -> None:
+    channel, serviced = await plant.channel(), await plant.channel(basis="serviced")
+    hour = replace(DAY_MEAN, average="1h", coverage="1/1000", quadrants=True)
+    limit = await plant.limit(channel, hour)
+    await plant.blocks(channel, "2026-02-01T00:00", [90.0] * 2, count=20)
+    for start in ("2026-02-01T00:00", "2026-02-01T01:15"):
+        await plant.blocks(channel, start, [90.0] * 3, window=HOUR // 4, count=7, expected=15)
+    await plant.work("2026-02-01T03:00")
+    states = [row[3] for row in await plant.judged(limit)]
+    assert states == ["not_assessable", "not_assessable"]
+    await plant.blocks(serviced, "2026-02-01T01:00", [1.0], count=9)
+    await plant.work()
+    assert [row[3] for row in await plant.judged(limit)] == ["not_assessable", "compliant"]
+
+
 def test_how_far_back_substitutes_come_from() -> None:
     moment = at("2026-02-10T10:00")
     for substitution, start in (

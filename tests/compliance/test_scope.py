@@ -104,24 +104,24 @@ def test_a_slot_is_what_value_and_standstill_have_in_common() -> None:
         return found
 
     columns = {name: np.array([n], np.int32) for name, n in
-               (("value", 1), ("idle", 2), ("mark", 3), ("main", 0))}  # fmt: skip
+               (("value", 1), ("idle", 2), ("mark", 3), ("serviced", 4), ("main", 0))}  # fmt: skip
     # each minute of a value that is measured every 10 s; 20 min idle, of these 5 of start-up
     found = short_term(
         HOUR, "UTC", 0, 2 * HOUR, columns,
         {"value": blocks(1, 40, 60, 400.0), "idle": blocks(2, 120, 360, 30.0),
-         "mark": blocks(3, 6, 60, 6.0)},
+         "mark": blocks(3, 6, 60, 6.0), "serviced": blocks(4, 12, 360, 12.0)},
     )  # fmt: skip
     assert found.start.tolist() == [0, HOUR]
     assert found.mean[0].tolist() == [10.0]
     assert np.isnan(found.mean[1]).all()
-    figures = ("count", "expected", "idle", "stopped", "marked")
-    assert [getattr(found, name)[0, 0] for name in figures] == [240, 360, 120, 90, 36]
+    figures = ("count", "expected", "idle", "stopped", "marked", "serviced")
+    assert [getattr(found, name)[0, 0] for name in figures] == [240, 360, 120, 90, 36, 12]
     assert [getattr(found, name)[1, 0] for name in figures][:3] == [0, 60, 0]
 
 
 def test_short_term_averages_of_minutes() -> None:
     columns = {name: np.array([int(name == "value")], np.int32) for name in
-               ("value", "idle", "mark", "main")}  # fmt: skip
+               ("value", "idle", "mark", "serviced", "main")}  # fmt: skip
     found = short_term(10 * MINUTE, "UTC", 0, HOUR, columns, {"value": NO_ROWS})
     assert found.rows == 6
     assert found.expected.min() == 1

@@ -89,6 +89,7 @@ def _printed(
         short.start.tolist(), short.finish.tolist(), column(short.mean), column(short.count),
         column(short.expected), column(np.atleast_2d(limit)), column(short.idle),
         column(short.stopped), column(short.quarters), column(short.marked), column(in_force),
+        column(short.serviced),
         strict=True,
     )  # fmt: skip
     return [

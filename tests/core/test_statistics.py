@@ -169,6 +169,7 @@ def shorts(draw: st.DrawFn, start: int, length: int, rows: int, n: int) -> Short
         stopped=stopped,
         quarters=quarters.astype(np.int8),
         marked=chance.choice([0, 0, 0, 5], (rows, n)).astype(np.int32),
+        serviced=chance.choice([0, 0, 3], (rows, n)).astype(np.int32),
     )
 
 
@@ -250,4 +251,4 @@ def test_the_order_of_channels_does_not_matter(case: Case, order: list[int]) -> 
         assert np.array_equal(getattr(here, name)[:, order], getattr(there, name), equal_nan=True)
 
 
-_WIDE = {"mean", "count", "idle", "stopped", "quarters", "marked"}
+_WIDE = {"mean", "count", "idle", "stopped", "quarters", "marked", "serviced"}

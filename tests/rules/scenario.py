@@ -181,6 +181,7 @@ def _short_term(
         stopped=column([one.stopped for one in given]),
         quarters=column([one.quarters for one in given]).astype(np.int8),
         marked=column([one.marked for one in given]),
+        serviced=column([one.serviced for one in given]),
     )
 
 

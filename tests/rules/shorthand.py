@@ -31,6 +31,7 @@ class Average:
     idle: int = 0
     stopped: int = 0
     marked: int = 0
+    serviced: int = 0
 
 
 def averages(text: str) -> list[Average]:
@@ -90,4 +91,7 @@ def _each_qualifier(words: list[str]) -> Iterator[tuple[str, int]]:
             if what == "stopped":
                 yield "stopped", number
         else:
-            yield {"quarters": "quarters", "substituted": "marked"}[what], number
+            yield (
+                {"quarters": "quarters", "substituted": "marked", "serviced": "serviced"}[what],
+                number,
+            )
