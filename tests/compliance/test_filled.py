@@ -123,7 +123,7 @@ async def test_an_hour_in_which_the_ams_was_serviced_needs_two_values_apart(plan
     await plant.blocks(channel, "2026-02-01T00:00", [90.0] * 2, count=20)
     for start in ("2026-02-01T00:00", "2026-02-01T01:15"):
         await plant.blocks(channel, start, [90.0] * 3, window=HOUR // 4, count=7, expected=15)
-    await plant.work("2026-02-01T03:00")
+    await plant.work("2026-02-01T02:00")
     states = [row[3] for row in await plant.judged(limit)]
     assert states == ["not_assessable", "not_assessable"]
     await plant.blocks(serviced, "2026-02-01T01:00", [1.0], count=9)
