@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FORMAT = b"2"  # of the rows that a file becomes: another number reads unchanged files again
 
-__all__ = ["RegistryInvalid", "apply_registry_file", "check_registry_file"]
+__all__ = ["RegistryInvalid", "apply_registry_file", "check_registry_file", "digest_of"]
 
 
 def check_registry_file(path: Path) -> list[Fault]:
@@ -55,7 +55,7 @@ async def apply_registry_file(
     """
     try:
         present = await present_version(conn)
-        if present is not None and present.digest == _digest(registry_digest(path), default_zone):
+        if present is not None and present.digest == digest_of(path, default_zone):
             return Changes(present.version, present.effective)
         document = parse_registry(path)
     except OSError as error:
@@ -67,6 +67,14 @@ async def apply_registry_file(
         source=document.source,
         digest=_digest(document.digest, default_zone),
     )
+
+
+def digest_of(path: Path, default_zone: str) -> bytes:
+    """Return what a registry file or directory is known by once it is applied.
+
+    Raises OSError when a file cannot be read.
+    """
+    return _digest(registry_digest(path), default_zone)
 
 
 def _digest(of_files: bytes, default_zone: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ingest.link import wall_clock
+from ingest.registry_command import digest_of
 from ingest.what_if import suppose, what_if
 from ingest.what_if_file import supposed_registry
 from ingest.what_if_report import Lines, as_json, summary, summary_json
@@ -45,7 +47,7 @@ async def print_what_if(  # noqa: PLR0913 - the question, and how it is answered
     now = wall_clock() if now is None else now
     start, end = (to_micros(moment) for moment in span)
     with aside.status(f"reading {file} …"):
-        document = supposed_registry(file, registry or await applied_last(conn))
+        document = supposed_registry(file, registry or await applied_last(conn, default_zone))
         supposed = await suppose(conn, document, since=start, now=now, default_zone=default_zone)
     remarks: list[str] = []
     columns = (TextColumn("what-if"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -88,7 +90,14 @@ async def _print(asked: WhatIf, out: Console, *, as_lines_of_json: bool) -> None
     lines.tell(some)
 
 
-async def applied_last(conn: asyncpg.Connection) -> Path | None:
-    """Return where the registry in the database was read from; None without one."""
-    source = await conn.fetchval("select source from registry_versions order by id desc limit 1")
-    return None if source is None else Path(source)
+async def applied_last(conn: asyncpg.Connection, default_zone: str) -> Path | None:
+    """Return where the registry in the database was read from; None where it is no longer so."""
+    row = await conn.fetchrow(
+        "select source, digest from registry_versions order by id desc limit 1"
+    )
+    if row is None:
+        return None
+    path = Path(row["source"])
+    with contextlib.suppress(OSError):
+        return path if digest_of(path, default_zone) == row["digest"] else None
+    return None

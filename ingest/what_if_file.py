@@ -33,9 +33,8 @@ def supposed_registry(file: Path, present: Path | None) -> RegistryDocument:
         if content is None:
             return parse_registry(file)
         changed = read_rule_set(str(file), content)
-        if present is None or not present.exists():
-            where = f" at {present}" if present else ""
-            problem = f"is a rule set, and the registry that names it is not there{where}"
+        if present is None:
+            problem = "is a rule set, and the registry applied last is not there as it was"
             raise RegistryInvalid([Fault(str(file), 1, 1, "", f"{problem}: say --registry FILE")])
         return _with_rule_set(present, changed)
     except OSError as error:
