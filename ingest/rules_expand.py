@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ingest.registry_values import microseconds, midnight, midnight_after, parse_day
 from ingest.rules_chain import chain_of
 from ingest.rules_judged import judged
+from ingest.rules_meant import meant
 from ingest.rules_rule import Facts, calibrated_range, leaves_out, newest_calibration, resolved
 from ingest.rules_stack import RuleProblem, Stack
-from ingest.rules_units import AMOUNT
 from ingest.rules_values import LIMIT_AVERAGE, is_fixed, nominal, window_text
 from storage.registry_rows import ChannelRow, LimitRow
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 RECORD = "record"
 _QUARTER_HOUR = "15min"
-_OF_RANGE = ("out_of_calibration", "calibration_weeks")
 # Whatever limits of a permit want a record: it is one row, which does not depend on their order.
 _OF_RECORDS: dict[str, Any] = {
     "uom": "-",  # nothing is compared
@@ -93,7 +92,7 @@ def expand_limit(permit: Permit, limit: Limit, stack: Stack, sets: RuleSets) -> 
 def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
     judgeds: dict[tuple[str, bool, bool], Judged] = {}
     records: dict[tuple[str, str, str], LimitRow] = {}
-    for condition, average in _conditions(case):
+    for condition, average in meant(case.limit, case.version, case.channel):
         starts = condition.of == "special_class"
         by_idleness = starts or bool(leaves_out(case.version, condition))
         kind = _short_term(case, condition, average), by_idleness, starts
@@ -121,74 +120,6 @@ def _judged(
         by_idleness=by_idleness,
         starts=starts,
     )
-
-
-def _conditions(case: _Case) -> Iterator[tuple[Condition, str]]:
-    """Yield the conditions that a limit must meet, each with its average."""
-    limit, version = case.limit, case.version
-    if version.substitution == "part75" and version.potential is None:
-        raise RuleProblem(
-            f"{limit.rules} substitutes by part75, whose last tier is the maximum potential value: "
-            "override: {potential: 5000}, in the unit of the limit (of an amount in kg/h)",
-            "rules",
-        )
-    known = [one.id for one in version.conditions]
-    for name in (*(limit.conditions or ()), *(limit.values or ())):
-        if name not in known:
-            raise RuleProblem(
-                f'{limit.rules} has no condition "{name}"; it has {", ".join(known)}',
-                "conditions" if name in (limit.conditions or ()) else "values",
-            )
-    if limit.average is not None and limit.unit in AMOUNT and not _is_budget(limit.average):
-        raise RuleProblem(
-            f"an amount in {limit.unit} over {limit.average}: amounts are summed over 1d, 1week, "
-            "1month, 1quarter or 1year",
-            "average",
-        )
-    found = [
-        (one, window_text(limit.average or "" if one.average == LIMIT_AVERAGE else one.average))
-        for one in version.conditions
-        if _is_meant(case, one)
-    ]
-    if not found:
-        raise RuleProblem(_nothing(case), "average" if limit.average else "rules")
-    yield from found
-
-
-def _is_budget(average: str) -> bool:
-    return nominal(average) >= nominal("1d")
-
-
-def _is_meant(case: _Case, condition: Condition) -> bool:
-    """Tell whether a condition is one of those that the limit must meet."""
-    limit, parameter = case.limit, case.channel.parameter
-    named = limit.conditions is not None and condition.id in limit.conditions
-    return (
-        (condition.statistic == "total") == (limit.unit in AMOUNT)
-        and (condition.substances is None or parameter in condition.substances)
-        and (condition.except_ is None or parameter not in condition.except_)
-        and (named or (limit.conditions is None and not condition.optional))
-        and (condition.value == "limit" or condition.id in (limit.values or {}))
-        and (condition.of not in _OF_RANGE or calibrated_range(case.channel) is not None)
-        and _is_over(condition.average, limit.average)
-    )
-
-
-def _is_over(average: str, wanted: str | None) -> bool:
-    """Tell whether a condition's average is the one that the limit names, if it names one."""
-    if wanted is None:
-        return average != LIMIT_AVERAGE
-    return average == LIMIT_AVERAGE or window_text(average) == window_text(wanted)
-
-
-def _nothing(case: _Case) -> str:
-    limit, version = case.limit, case.version
-    what = f"{limit.rules} has no condition for a limit in {limit.unit}"
-    if limit.average is None and any(one.average == LIMIT_AVERAGE for one in version.conditions):
-        return f"{what} without an average: say one, such as average: 20min"
-    over = f" over {limit.average}" if limit.average else ""
-    windows = ", ".join(dict.fromkeys(one.average for one in version.conditions))
-    return f"{what}{over} on {limit.channel}: it judges {windows}"
 
 
 def _short_term(case: _Case, condition: Condition, average: str) -> str:

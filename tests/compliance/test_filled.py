@@ -131,6 +131,28 @@ async def test_an_hour_in_which_the_ams_was_serviced_needs_two_values_apart(plan
     assert [row[3] for row in await plant.judged(limit)] == ["not_assessable", "compliant"]
 
 
+async def test_start_ups_are_counted_apart_and_judged_by_nobody(plant: Plant) -> None:
+    channel, idle = (
+        await plant.channel(basis="only start_up shut_down"),
+        await plant.channel(basis="idle"),
+    )
+    special = replace(
+        DAY_MEAN, statistic="count", average="1h", of="special_class", per="1year", factor="2"
+    )
+    limit = await plant.limit(channel, special)
+    await plant.blocks(idle, "2026-02-01T00:00", [1.0] * 3, total=60.0)
+    await plant.blocks(channel, "2026-02-01T00:00", [250.0, 150.0, 250.0])
+    await plant.blocks(channel, "2026-02-01T05:00", [250.0], count=10)  # no hour of start-up alone
+    await plant.work("2026-02-01T06:00")
+    running = await plant.running(limit)
+    assert (running["name"], running["value"], running["valid"], running["expected"]) == (
+        "not_assessable", 2.0, 3, 3,
+    )  # fmt: skip
+    async with serving(plant.pool) as api:
+        [item] = await api.items("compliance")
+    assert (item["exceeding"], item["allowed"], item["left"]) == (2, None, None)
+
+
 def test_how_far_back_substitutes_come_from() -> None:
     moment = at("2026-02-10T10:00")
     for substitution, start in (

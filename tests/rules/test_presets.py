@@ -19,6 +19,7 @@ NAMES = (
 EU = "dry, 6 % O2, 273.15 K, 101.3 kPa"
 WASTE = "dry, 11 % O2, 273.15 K, 101.3 kPa"
 VALUE = "value: 200, unit: mg/m3"
+TONNES = "channel: lbs, value: 100, unit: t, rules: us-part75-hour"
 CO = "channel: co, value: 50, unit: mg/m3, rules: ied-waste, "
 PPM = "channel: ppm, value: 200, unit: ppm, "
 SO2 = f"channel: so2, {VALUE}, "
@@ -71,6 +72,11 @@ EXPECTED = [
       ("", "1d", "geometric_day@1979-06-11", 200.0, False)]),
     ("channel: lbs, value: 100, unit: short_ton, rules: us-part75-hour",
      [("kg/h", "1year", "year@1993-01-11", 90.718474, False)]),
+    (f"{TONNES}, override: {{substitution: part75, potential: 9000}}",
+     [("kg/h", "1year", "year@1993-01-11", 100.0, False)]),
+    (f"channel: dry, {VALUE}, rules: bimschv, conditions: [failure_run, failure_sum]",
+     [("", "30min", "failure_run@2019-06-20", 400.0, False),
+      ("", "30min", "failure_sum@2019-06-20", 400.0, False)]),
     ("channel: ppm, value: 100, unit: ppm, rules: us-part75-hour",
      [("", "1h", "hour@1993-01-11", 100.0, True)]),
     (f"channel: ppm, {VALUE}, basis: {{o2: 6}}, rules: hj-76, conditions: [hour, day, month]",
