@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core import counters
+from alerts.core.counters import TOLERANCE, in_periods, rolling_time, runs
+from alerts.core.counters import calibration_weeks as count_weeks
 from alerts.core.evidence import exceeds, threshold
 from alerts.core.periods import beginning_of, duration, months_before
 from alerts.core.pools import blocks
@@ -49,12 +50,12 @@ def failures(found: Evidence) -> Verdicts:
     """
     rule, short = found.rule, found.short
     above = exceeds(rule, found.values, threshold(rule, found.limit)) & found.counts
-    lasted = counters.runs(above, short.start, short.finish, found.counts | ~found.operating)
+    lasted = runs(above, short.start, short.finish, found.counts | ~found.operating)
     pool, since = _spans(found)
     first, last = np.searchsorted(short.start, since), _last_rows(pool)
     begin = np.repeat(short.start[np.minimum(first, last)], np.diff(last, prepend=-1))
-    hours = counters.rolling_time(above, short.start, short.finish, begin)[last]
-    _, longest = counters.in_periods(lasted, pool.base(), len(last))
+    hours = rolling_time(above, short.start, short.finish, begin)[last]
+    _, longest = in_periods(lasted, pool.base(), len(last))
     too_long = np.zeros(hours.shape, np.bool_)
     if rule.at_most is not None:
         too_long |= hours > rule.at_most * HOUR
@@ -98,8 +99,8 @@ def calibration_weeks(found: Evidence) -> Verdicts:
     since = beginning_of(found.zone, rule.calibrated_from)
     over = (pool.finish <= found.until) & (pool.start >= since)
     top = np.full((1, 1), rule.calibration_range)
-    outside = exceeds(rule, short.mean, round_significant(top * counters.TOLERANCE))
-    weeks = counters.calibration_weeks(outside, found.counts, pool.base(), len(pool.start))
+    outside = exceeds(rule, short.mean, round_significant(top * TOLERANCE))
+    weeks = count_weeks(outside, found.counts, pool.base(), len(pool.start))
     expected = pool.count(found.expected)
     counts = enough(rule, pool.count(found.counts), expected) & over[:, None]
     week = np.arange(len(pool.start))

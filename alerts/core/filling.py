@@ -14,11 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core import substitution
 from alerts.core.periods import duration
 from alerts.core.pools import blocks
 from alerts.core.rounding import round_decimals, round_significant
-from alerts.core.substitution import LONGEST_GAP, Clock, Method, Substituted, Tiers
+from alerts.core.substitution import (
+    LONGEST_GAP,
+    Clock,
+    Method,
+    Substituted,
+    Tiers,
+    maximum,
+    neighbours,
+    part75,
+    with_deviations,
+)
 from alerts.core.vocabulary import HOUR
 
 if TYPE_CHECKING:
@@ -62,15 +71,15 @@ def filled(rule: Rule, short: ShortTerm, zone: str, valid: Flags, operating: Fla
     match rule.substitution:
         case "neighbours":
             clock = Clock(short.start, short.finish, LONGEST_GAP)
-            return substitution.neighbours(value, operating, clock)
+            return neighbours(value, operating, clock)
         case "maximum":
             hours = rule.look_back * HOUR
             back = hours // int(short.finish[0] - short.start[0]) if short.rows else hours
-            return substitution.maximum(value, operating, back, clock)
+            return maximum(value, operating, back, clock)
         case "part75" if rule.potential is not None:
             tiers = Tiers(rule.potential, rule.look_back)
             availability = availabilities(short, valid, operating)
-            return substitution.part75(value, operating, availability, tiers, clock)
+            return part75(value, operating, availability, tiers, clock)
         case "mean_two_sigma":
             return _of_the_year(rule, short, zone, value, operating)
         case other:
@@ -121,9 +130,7 @@ def _of_the_year(
     enough = number > 1
     number = np.where(enough, number, 2.0)
     mean, spread = sums / number, np.maximum(squares - sums * sums / number, 0.0) / (number - 1)
-    substitute = np.where(
-        enough, substitution.with_deviations(level + mean, np.sqrt(spread)), np.nan
-    )
+    substitute = np.where(enough, with_deviations(level + mean, np.sqrt(spread)), np.nan)
     gap = operating & ~known
     put = np.where(gap, round_significant(substitute)[period], value)
     method = np.where(gap, Method.DEVIATIONS, Method.MEASURED)
