@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core import budget
+from alerts.core.compliance import FILLED
 from alerts.core.periods import duration
 from alerts.core.validity import averages
 from alerts.core.verdicts import NONE
@@ -109,9 +110,10 @@ def _weight(  # noqa: PLR0913, PLR0917 - as above
     short: ShortTerm,
     column: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Return how many valid short-term averages a running mean is made of."""
+    """Return how many valid or filled short-term averages a running mean is made of."""
     low, high = np.searchsorted(short.start, [start, until])
     valid = averages(rule, short)[0][low:high, column].sum(axis=0)
+    valid = valid + sum(rows[name][here] for name in FILLED)
     return np.where(np.isnan(rows["value"][here]), 0, valid).astype(np.float64)
 
 
