@@ -1,4 +1,4 @@
-"""Counters that a plant runs along the year: uninterrupted hours, invalid days, weeks, classes.
+"""Counters that a plant runs along the year: uninterrupted hours, their sums, weeks out of range.
 
 Arrays are time-major: (T, n) for T short-term averages (or days) of n channels, (P, n) for P
 periods (days, weeks, years), whose rows ``period`` (T,) numbers from 0, ascending. Durations are
@@ -6,8 +6,8 @@ int64 microseconds, so that 4 h are 4 h and not a hair more. What is not known i
 false: it has to be said with ``known``.
 
 Sources: EN 14181:2014, 6.5 (valid calibration range); German uniform practice for emission
-computers (BEP 2023), annex D 1.4 (S12, S13) and its classes; Directive 2010/75/EU, Art. 46(6)
-(4 h and 60 h, from memory) and annex VI part 8 1.2 (10 days).
+computers (BEP 2023), annex D 1.4 (S12, S13); Directive 2010/75/EU, Art. 46(6) (4 h and 60 h, from
+memory).
 """
 
 from __future__ import annotations
@@ -17,20 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.rounding import round_significant
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from alerts.core.conditions import Floats
 
     Counts = NDArray[np.int64]
     Flags = NDArray[np.bool_]
     Instants = NDArray[np.int64]
 
 TOLERANCE = 1.1  # of the calibration range's end, that is 10 % above it
-WEEKS_ALLOWED = 5  # with more than 5 % outside the range, between two checks
-CLASSES = 20
 
 
 def runs(
@@ -82,20 +76,6 @@ def in_periods(values: Counts, period: Counts, periods: int) -> tuple[Counts, Co
     return total, np.where(filled, np.maximum.reduceat(padded, edges[:-1], axis=0), 0)
 
 
-def counted(condition: Flags, period: Counts) -> Counts:
-    """Return how many rows of its period were true up to each row, such as invalid days a year."""
-    begins = np.diff(period, prepend=period[:1] - 1) != 0
-    return _since(condition, np.broadcast_to(begins[:, None], condition.shape), first=True)
-
-
-def outside_range(mean: Floats, top: Floats) -> Flags:
-    """Tell which short-term averages are more than 10 % above the end of the calibration range.
-
-    ``top`` (n,): of a range from 0 to 450 that is above 495. NaN (no average) is not outside.
-    """
-    return mean > round_significant(top * TOLERANCE)
-
-
 @dataclass(frozen=True, slots=True)
 class CalibrationWeeks:
     """How many of a week's valid short-term averages were ``outside`` the range, (W, n)."""
@@ -119,40 +99,6 @@ def calibration_weeks(outside: Flags, valid: Flags, week: Counts, weeks: int) ->
     beyond, _ = in_periods((outside & valid).astype(np.int64), week, weeks)
     counts, _ = in_periods(valid.astype(np.int64), week, weeks)
     return CalibrationWeeks(beyond, counts)
-
-
-def calibration_due(weeks: CalibrationWeeks, checked: Flags) -> tuple[Counts, Flags]:
-    """Return (weeks over 5 % since the last check, whether a new QAL2 is due), both (W, n).
-
-    ``checked`` (W, n): a week in which a QAL2 or AST was passed; counting begins anew with the
-    week after it. Due is when more than 5 weeks have more than 5 %, or one has more than 40 %,
-    and it stays due until the next check.
-    """
-    mild = _since(weeks.over_5_percent, checked, first=False)
-    severe = _since(weeks.over_40_percent, checked, first=False)
-    return mild, (mild > WEEKS_ALLOWED) | (severe > 0)
-
-
-def special_class(mean: Floats, limit: Floats, starting: Flags) -> Flags:
-    """Tell which averages of start-up or shut-down go to the special class: above twice the limit.
-
-    By order of the authority they are counted apart (44. BImSchV, § 30).
-    """
-    return starting & (mean > 2 * limit)
-
-
-def class_counts(mean: Floats, valid: Flags, top: Floats, period: Counts, periods: int) -> Counts:
-    """Count valid averages in 20 equal classes from 0 to ``top`` (n,), (P, 21, n).
-
-    Each class holds its upper end; the first also holds what is below zero, the last of the 21
-    what is above ``top``. BEP: M1 to M20.
-    """
-    place = np.ceil(round_significant(np.where(valid, mean, 0.0) * CLASSES / top)) - 1
-    found = np.zeros((periods, CLASSES + 1, mean.shape[1]), np.int64)
-    row, channel = np.nonzero(valid & ~np.isnan(mean))
-    classes = np.clip(place[row, channel], 0, CLASSES).astype(np.int64)
-    np.add.at(found, (period[row], classes, channel), 1)
-    return found
 
 
 def _since(condition: Flags, begins: Flags, *, first: bool) -> Counts:

@@ -9,13 +9,12 @@ import numpy as np
 
 from alerts.board import Board
 from alerts.core.limits import Limits
-from alerts.core.records import Readings
+from alerts.core.records import Readings, Series
 from alerts.core.rounding import exact_fraction, thresholds
 from alerts.core.vocabulary import MINUTE, NEVER
 from alerts.engine import Engine
 from alerts.layout import Layout
 from alerts.rejudge import Span
-from alerts.core.records import Series
 from tests.oracles import OUTSIDE_RANGE
 
 if TYPE_CHECKING:

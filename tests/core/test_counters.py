@@ -100,21 +100,6 @@ def test_twelve_months_of_an_abatement_failure() -> None:
     assert (found[[0, 100, 364, 365, 399], 0] // DAY).tolist() == [1, 2, 2, 1, 2]
 
 
-def test_invalid_days_are_counted_anew_each_year() -> None:
-    year = np.repeat([0, 1], [365, 365])
-    invalid = np.zeros((730, 1), np.bool_)
-    invalid[[3, 50, 364, 365, 400]] = True
-    found = counters.counted(invalid, year)[:, 0]
-    assert found[[2, 3, 50, 364, 365, 399, 400, 729]].tolist() == [0, 1, 2, 3, 1, 1, 2, 2]
-    assert counters.counted(invalid[:0], year[:0]).shape == (0, 1)
-
-
-def test_outside_is_more_than_a_tenth_above_the_range() -> None:
-    mean = np.array([[450.0], [495.0], [495.000001], [np.nan]])
-    found = counters.outside_range(mean, np.array([450.0]))
-    assert found[:, 0].tolist() == [False, False, True, False]
-
-
 def test_a_week_is_over_a_share_when_it_exceeds_it() -> None:
     # 336 half-hours: 16.8 are 5 %; 134.4 are 40 %. Of 320: 16 and 128 exactly.
     weeks = counters.CalibrationWeeks(
@@ -133,36 +118,3 @@ def test_weeks_count_valid_averages_only() -> None:
     found = counters.calibration_weeks(outside, valid, week, 3)
     assert found.outside[:, 0].tolist() == [1, 1, 0]
     assert found.valid[:, 0].tolist() == [3, 4, 0]
-
-
-def test_the_sixth_week_over_5_percent_asks_for_a_new_qal2_until_the_next_check() -> None:
-    outside = np.array([10] * 6 + [0, 0, 10, 50, 0])[:, None]
-    weeks = counters.CalibrationWeeks(outside, np.full_like(outside, 100))
-    checked = column([0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0])
-    count, due = counters.calibration_due(weeks, checked)
-    assert count[:, 0].tolist() == [1, 2, 3, 4, 5, 6, 6, 0, 1, 2, 2]
-    assert due[:, 0].tolist() == [False] * 5 + [True, True, False, False, True, True]
-
-
-def test_start_up_above_twice_the_limit_is_a_class_of_its_own() -> None:
-    mean = np.array([[401.0], [400.0], [401.0], [np.nan]])
-    found = counters.special_class(mean, np.array([200.0]), column([1, 1, 0, 1]))
-    assert found[:, 0].tolist() == [True, False, False, False]
-
-
-def test_twenty_classes() -> None:
-    mean = np.array([-1.0, 0.0, 10.0, 10.1, 199.9, 200.0, 200.1, np.nan, 5.0])[:, None]
-    valid = column([1, 1, 1, 1, 1, 1, 1, 1, 0])
-    period = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1])
-    found = counters.class_counts(mean, valid, np.array([200.0]), period, 2)[:, :, 0]
-    assert found[0].tolist() == [3, 1] + [0] * 17 + [2, 0]
-    assert found[1].tolist() == [0] * 20 + [1]
-
-
-@given(st.lists(st.floats(0, 400), min_size=1, max_size=30), st.floats(1, 300))
-def test_every_valid_average_is_in_one_class(values: list[float], top: float) -> None:
-    mean = np.array(values)[:, None]
-    rows = np.zeros(len(values), np.int64)
-    found = counters.class_counts(mean, np.ones_like(mean, np.bool_), np.array([top]), rows, 1)
-    assert found.sum() == len(values)
-    assert found[0, -1, 0] == (mean > top * (1 + 1e-9)).sum() or np.isclose(mean, top).any()
