@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alerts.core.records import Readings
     from alerts.layout import Layout
 
-_FOREVER = np.iinfo(np.int64).max
+FOREVER = np.iinfo(np.int64).max
 _ABREAST = 16_384  # chains that are computed together: they stay in the processor's cache
 
 
@@ -61,7 +61,7 @@ def touched(board: Board, readings: Readings) -> Touched:
     fresh = np.ones(len(channel), np.bool_)
     np.logical_and.at(fresh, inverse, readings.fresh)
     main = chains.member[Role.MAIN, row]
-    begin = np.full(len(row), _FOREVER)
+    begin = np.full(len(row), FOREVER)
     is_main = channel[owner] == main[place]
     begin[place[is_main]] = first[owner[is_main]]
     firsts, lasts = _extent(len(row), place, first[owner], last[owner])
@@ -74,7 +74,7 @@ def touched(board: Board, readings: Readings) -> Touched:
 def _extent(
     n: int, at: NDArray[np.intp], low: NDArray[np.int64], high: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    first, last = np.full(n, _FOREVER), np.full(n, NEVER)
+    first, last = np.full(n, FOREVER), np.full(n, NEVER)
     np.minimum.at(first, at, low)
     np.maximum.at(last, at, high)
     return first, last
@@ -84,7 +84,7 @@ def begun(board: Board, found: Touched) -> None:
     """Let channels that were never judged begin at the step of their main member's first value."""
     chains = board.layout.derived.chains
     channel = chains.channel[found.row]
-    new = (board.evaluated[channel] == NEVER) & ~board.cold[channel] & (found.begin != _FOREVER)
+    new = (board.evaluated[channel] == NEVER) & ~board.cold[channel] & (found.begin != FOREVER)
     step = chains.step[found.row[new]]
     board.evaluated[channel[new]] = found.begin[new] // step * step
 
@@ -125,35 +125,53 @@ def complete_until(
     """
     layout = board.layout
     chains = layout.derived.chains
-    judged = np.where(board.evaluated != NEVER, board.evaluated, board.newest)
+    member = chains.member[:, rows]
+    evaluated, newest = board.evaluated[member], board.newest[member]
+    judged = np.where(evaluated != NEVER, evaluated, newest)
+    judged = np.where(member >= 0, judged, NEVER)
+    longest = layout.longest[member]
     # One that is not in memory holds nothing back: no clock moves it on, and what it still brings
     # makes its chains be computed anew.
-    held, _ = reached(layout, rows, np.where(board.cold, NEVER, judged), board.newest)
+    held = slowest(np.where(board.cold[member], NEVER, judged), newest, longest)
     if clock is None:
-        _, farthest = reached(layout, rows, judged, board.newest)
-        until = np.where(held != _FOREVER, held, farthest)
+        until = np.where(held != FOREVER, held, judged.max(axis=0, initial=NEVER))
     else:
         channel = chains.channel[rows]
         horizon = np.maximum(board.newest[channel], 0) + layout.longest[channel]
         until = np.minimum(np.minimum(held, clock), horizon)
     step = chains.step[rows]
-    return until // step * step
+    complete: NDArray[np.int64] = until // step * step
+    return complete
 
 
-def reached(
-    layout: Layout, rows: NDArray[np.intp], judged: NDArray[np.int64], newest: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return how far the slowest and the fastest member of chains have come.
+def slowest(
+    judged: NDArray[np.int64], newest: NDArray[np.int64], longest: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how far the slowest member has come that may still be heard of; shape (chains,).
 
-    ``judged`` and ``newest`` are by channel (NEVER: none). The slowest is one that may still be
-    heard of; where there is none, it is beyond all time.
+    ``judged``, ``newest`` (NEVER: none) and ``longest``, the longest window, are of the members,
+    shape (roles, chains). ``FOREVER`` where nothing more is to be heard of any.
     """
-    member = layout.derived.chains.member[:, rows]
-    come = np.where(member >= 0, judged[member], NEVER)
-    farthest = come.max(axis=0, initial=NEVER)
-    horizon = (np.maximum(newest[member], 0) + layout.longest[member]) // MINUTE * MINUTE
-    holding = (come != NEVER) & (horizon > np.maximum(come, farthest))
-    return np.where(holding, come, _FOREVER).min(axis=0, initial=_FOREVER), farthest
+    horizon = (np.maximum(newest, 0) + longest) // MINUTE * MINUTE
+    farthest = judged.max(axis=0, initial=NEVER)
+    holding = (judged != NEVER) & (horizon > np.maximum(judged, farthest))
+    held: NDArray[np.int64] = np.where(holding, judged, FOREVER).min(axis=0, initial=FOREVER)
+    return held
+
+
+def complete_by_readings(
+    layout: Layout, channels: NDArray[np.int32], newest: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return where the steps of derived channels end that readings alone have completed.
+
+    ``newest`` is the newest reading of each channel of the layout (0: none).
+    """
+    member = layout.derived.chains.member[:, layout.derived.chain_of(channels)]
+    judged = np.where((member >= 0) & (newest[member] > 0), newest[member], NEVER)
+    held = slowest(judged, newest[member], layout.longest[member])
+    step = layout.period[channels]
+    complete: NDArray[np.int64] = np.minimum(held, judged.max(axis=0, initial=NEVER)) // step * step
+    return complete
 
 
 def step_values(

@@ -14,7 +14,7 @@ import numpy as np
 from alerts.bulk import Bulk, Valid
 from alerts.core.limits import Limits
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER
-from alerts.deriving import reached, with_derived
+from alerts.deriving import complete_by_readings, with_derived
 from alerts.history import Asked, earliest, needed_from
 from alerts.track import LONG_STEP
 from ingest.judging import series_of
@@ -114,7 +114,9 @@ class Archive:
         by_readings = newest // MINUTE * MINUTE
         chained = np.flatnonzero(layout.chained[channels])
         if len(chained):
-            by_readings[chained] = self._complete_until(layout, channels[chained])
+            by_readings[chained] = complete_by_readings(
+                layout, channels[chained], self.newest_of(layout)
+            )
         clock = (self.now - MINUTE) // MINUTE * MINUTE
         owner, rows = layout.limits_by_channel.of_channels(channels)
         ends = layout.versions.valid_until[layout.limit_last[rows]]
@@ -123,14 +125,6 @@ class Archive:
         np.maximum.at(ended, owner[over], ends[over] + LONG_STEP)
         horizon = np.maximum(newest + layout.longest[channels], ended) // MINUTE * MINUTE
         return by_readings, np.maximum(by_readings, np.minimum(clock, horizon))
-
-    def _complete_until(self, layout: Layout, channels: Channels) -> Times:
-        """Return the end of the last step that all members of derived channels have passed."""
-        newest = np.where(self.newest > 0, self.newest, NEVER)[: layout.channels]
-        newest = with_derived(layout.derived, newest)
-        held, farthest = reached(layout, layout.derived.chain_of(channels), newest, newest)
-        step = layout.period[channels]
-        return np.minimum(held, farthest) // step * step
 
     async def read(
         self, layout: Layout, channels: Channels, start: int, until: Times

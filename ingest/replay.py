@@ -9,7 +9,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER, Judgement
-from alerts.deriving import reached
+from alerts.deriving import complete_by_readings
 from alerts.recompute import Task, readings_needed_from, recompute
 from alerts.track import LONG_STEP, iso
 from ingest.archive import Archive, groups
@@ -145,22 +145,13 @@ def _judged_until(audit: _Audit, channel: int, newest: int, limits: Limits) -> t
     """Return the last M that a channel's readings had judged, and the last of the clock's."""
     by_readings = newest // MINUTE * MINUTE
     if audit.layout.chained[channel]:
-        by_readings = _complete_until(audit, channel)
+        one = np.array([channel], np.int32)
+        by_readings = int(complete_by_readings(audit.layout, one, audit.newest)[0])
     clock = (audit.now - MINUTE) // MINUTE * MINUTE
     # A limit that ended resolves its alert, however long after the last reading.
     ended = int(limits.valid_until.max(where=limits.valid_until < clock, initial=NEVER))
     horizon = max(newest + int(audit.layout.longest[channel]), ended + LONG_STEP)
     return by_readings, max(by_readings, min(clock, horizon // MINUTE * MINUTE))
-
-
-def _complete_until(audit: _Audit, channel: int) -> int:
-    """Return the end of a derived channel's last step that all members have readings beyond."""
-    layout = audit.layout
-    newest = np.where(audit.newest > 0, audit.newest, NEVER)
-    row = layout.derived.chain_of(np.array([channel], np.int32))
-    held, farthest = reached(layout, row, newest, newest)
-    step = int(layout.period[channel])
-    return int(min(held[0], farthest[0])) // step * step
 
 
 async def _read(audit: _Audit, channel: int, start: int, end: int) -> dict[int, Series]:
