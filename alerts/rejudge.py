@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.vocabulary import NEVER
+from alerts.core.vocabulary import MINUTE, NEVER
 from alerts.recompute import readings_needed_from, recompute
 from alerts.track import LONG_STEP
 
@@ -46,6 +46,18 @@ class Done:
     result: Recomputed
 
 
+def _as_far_as_told(task: Task, alerts: Sequence[Alert], step: int) -> Task:
+    """Judge at least up to the step in which the last change is that an alert tells of.
+
+    The clock may have come further before a stop than the readings do now: what it had decided
+    would else be undone, and decided and told once more.
+    """
+    told = max((alert.changed_at for alert in alerts), default=NEVER)
+    if told <= task.until:
+        return task
+    return replace(task, until=-(-told // step) * step)
+
+
 async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch: int) -> list[Done]:
     """Compute channels anew from the stored readings and the alerts known of their limits."""
     if not tasks:
@@ -57,6 +69,14 @@ async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch:
     for alert in await store.read_alerts(layout.limit_number[rows].tolist(), since):
         known.setdefault(alert.limit, []).append(alert)
     limits = [layout.limits_of(rows[owner == place]) for place in range(len(tasks))]
+    told = [
+        [alert for limit in set(own.limit.tolist()) for alert in known.get(limit, ())]
+        for own in limits
+    ]
+    tasks = [
+        _as_far_as_told(task, alerts, task.period if layout.chained[task.channel] else MINUTE)
+        for task, alerts in zip(tasks, told, strict=True)
+    ]
     starts = [
         readings_needed_from(task, own, known) for task, own in zip(tasks, limits, strict=True)
     ]

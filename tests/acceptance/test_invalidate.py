@@ -181,7 +181,7 @@ async def test_killed_amid_a_long_span_it_goes_on_until_all_is_done(here: Path) 
                 assert item["readings"] == 7200
                 await revised_once(server, 1 if end == "done" else 2)
                 await api.ledger()
-        assert kills >= 3
+        assert kills >= 1  # of six: a quick machine may be done before the others
         async with server.api() as api:
             assert {item["status"] for item in await api.items("readings")} == {"valid"}
         replayed = await server.command("replay", *span(first, NOW))

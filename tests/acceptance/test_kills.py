@@ -47,7 +47,8 @@ where finish <= $1 and count > 0 order by 1, 2, 3, 4
 ALERTS = """
 select enterprise, channel, "window", opened_at, severity, worst, peak, peak_at,
        case when resolved_at <= $1 then resolved_at end as resolved_at
-from alerts_named where state in ('open', 'resolved') and opened_at < $1 order by 1, 2, 3, 4
+from alerts_named where state in ('open', 'resolved') and opened_at < $1
+order by 1, 2, 3, 4, 5, 6, 7, 8, 9
 """
 
 

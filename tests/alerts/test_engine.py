@@ -161,6 +161,26 @@ async def test_killed_before_any_write_the_end_is_that_of_the_sorted_run() -> No
     assert fatal > 8
 
 
+async def test_what_the_clock_decided_is_not_told_again_after_a_restart() -> None:
+    """A silent channel's alert falls by the clock; a restart knows readings up to before that."""
+    limit = oracles.Limit(value=100, window=20 * MINUTE, period=MINUTE, clear_after=0)
+    judging = Judging([limit])
+    values = [300.0] * 10 + [0.0] * 10
+    await judging.feed(
+        [oracles.Reading(START + n * MINUTE, value, "valid") for n, value in enumerate(values)],
+        START + 20 * MINUTE,
+    )
+    await judging.engine.sweep(START + HOUR)
+    told = list(judging.store.notices)
+    assert [kind for _, kind in told] == ["opened", "updated"]  # and lowered, after the last value
+    [alert] = judging.store.alerts.values()
+    assert alert.changed_at > START + 20 * MINUTE
+    await judging.engine.flush()
+    await judging.restart()
+    await judging.engine.sweep(START + HOUR)
+    assert judging.store.notices == told
+
+
 LEVELS = st.sampled_from([0.0, 50.0, 79.9, 80.0, 81.5, 95.0, 99.0, 100.0, 100.1, 130.0, 400.0])
 
 
