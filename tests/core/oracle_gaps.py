@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -26,11 +27,13 @@ class Gaps(Calendar):
     rule: Rule
     shorts: Sequence[Short]
 
+    @abstractmethod
     def measured(self, short: Short) -> bool:
-        raise NotImplementedError
+        """Whether the average is valid as it was measured."""
 
+    @abstractmethod
     def operates(self, short: Short) -> bool:
-        raise NotImplementedError
+        """Whether the plant was in operation."""
 
     def fill(self) -> dict[int, Fill]:
         rule = self.rule
