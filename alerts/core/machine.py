@@ -135,6 +135,12 @@ def lasted(
     return (run > 0) & ((run - np.int64(1)) * step_us >= duration)
 
 
+def needed(duration: NDArray[np.int64], step_us: int) -> NDArray[np.int64]:
+    """Return how many evaluations in a row have lasted ``duration``."""
+    found: NDArray[np.int64] = -(-duration // step_us) + 1
+    return found
+
+
 def step(  # noqa: PLR0913, PLR0917 - state, evaluation and limit of each row
     state: State,
     at: NDArray[np.int64] | int,
