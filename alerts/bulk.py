@@ -13,16 +13,14 @@ import numpy as np
 
 from alerts.core.means import mean
 from alerts.core.slots import Sums, granule_for, group_for, rolling
-from alerts.core.vocabulary import DAY, HOUR, NEVER
+from alerts.core.vocabulary import DAY, HOUR
 from alerts.core.zones import block_edges, expected_slots
-from alerts.track import Track
+from alerts.rolling import Rolling, lowered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Times = NDArray[np.int64]
-
-_ROUNDING = 1e-7  # of a mean: by more than this none is changed when it is rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,7 @@ class Bulk:
     until: int
     _slots: dict[tuple[int, bool], tuple[int, Sums]] = field(default_factory=dict)
     _blocks: dict[int, Blocks] = field(default_factory=dict)
+    _rolling: dict[int, Rolling] = field(default_factory=dict)
     _highest: NDArray[np.float64] | None = None
 
     @property
@@ -142,50 +141,26 @@ class Bulk:
         expected = expected_slots(start, finish, self.period).astype(np.int32)
         return Blocks(start, finish, expected, mean(total, samples), total, samples, count)
 
-    def may_exceed(
-        self, window: int, columns: NDArray[np.intp], low: NDArray[np.float64], least: int
+    def may_reach(
+        self, columns: NDArray[np.intp] | NDArray[np.int32], low: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
-        """Tell for which of ``columns`` any rolling mean may reach ``low``; parallel arrays.
+        """Tell for which of ``columns`` any mean may reach ``low``; parallel arrays.
 
-        Means of fewer than ``least`` periods with a value do not count. Where no single value
-        reaches it, no mean can.
+        Where no single value reaches it, no mean can.
         """
         if self._highest is None:
             self._highest = np.full(self.channels, -np.inf)
             np.maximum.at(self._highest, self.valid.column, self.valid.value)
-        low = low * np.where(low > 0, 1 - _ROUNDING, 1 + _ROUNDING)
-        may = self._highest[columns] >= low
-        if may.any():
-            high = columns[may]
-            some, place = np.unique(high, return_inverse=True)
-            may[may] = self._highest_mean(window, some, least)[place] >= low[may]
+        may: NDArray[np.bool_] = self._highest[columns] >= lowered(low)
         return may
 
-    def _highest_mean(
-        self, window: int, columns: NDArray[np.intp], least: int
-    ) -> NDArray[np.float64]:
-        granule = granule_for(window, self.period)
-        _, slots = self.slots(window)
-        if len(columns) < self.channels:
-            slots = (slots[0][:, columns], slots[1][:, columns], slots[2][:, columns])
-        group = group_for(self.period, granule)
-        sums, number, count = rolling(*slots, window // granule, group)
-        quotient = np.full(sums.shape, -np.inf)
-        np.divide(sums, number, out=quotient, where=count >= max(least, 1))
-        highest: NDArray[np.float64] = quotient.max(axis=0, initial=-np.inf)
-        return highest
-
-    def track(self, column: int, window: int) -> Track:
-        """Return the slots of one channel that means of ``window`` are made of."""
-        granule = granule_for(window, self.period)
-        first, (total, samples, filled) = self.slots(window)
-        return Track(
-            granule,
-            self.period,
-            first,
-            np.ascontiguousarray(total[:, column]),
-            np.ascontiguousarray(samples[:, column]),
-            np.ascontiguousarray(filled[:, column]),
-            NEVER,
-            int(self.valid.newest[column]),
-        )
+    def rolling(self, window: int, columns: NDArray[np.intp]) -> Rolling:
+        """Return the rolling means of ``columns`` (k,), ascending, and maybe of more."""
+        known = self._rolling.get(window)
+        if known is None or not np.isin(columns, known.columns).all():
+            first, slots = self.slots(window)
+            if len(columns) < self.channels:
+                slots = (slots[0][:, columns], slots[1][:, columns], slots[2][:, columns])
+            known = Rolling.of(columns, first, slots, window, self.period)
+            self._rolling[window] = known
+        return known

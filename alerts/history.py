@@ -6,7 +6,7 @@ the courses of alerts only of those limits whose means come near a threshold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from alerts.core.limits import Limits
 from alerts.core.means import judge
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.vocabulary import HOUR
-from alerts.recompute import Task, limit_course
+from alerts.courses import follow_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.bulk import Bulk
-    from alerts.core.course import Episode
+    from alerts.core.course import Alerts
     from alerts.core.records import Alert
 
     Times = NDArray[np.int64]
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What became of some limits: judgements of blocks, and episodes of those that have any."""
+    """What became of some limits: judgements of blocks, and alerts by limit number and time."""
 
     judgements: JudgementRows
-    episodes: dict[int, list[Episode]] = field(default_factory=dict)
+    alerts: Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,9 @@ def judge_history(bulk: Bulk, asked: Asked) -> History:
         _judgements(bulk, asked, begun, column, int(window))
         for window in np.unique(asked.limits.window[asked.limits.legal])
     ]
-    episodes = {}
-    for limit in _eventful(bulk, asked, column):
-        versions = np.arange(*np.searchsorted(asked.limits.limit, [limit, limit + 1]))
-        episodes[limit] = _episodes(bulk, asked, int(column[versions[0]]), versions)
-    return History(JudgementRows.joined(judgements), episodes)
+    limits = replace(asked.limits, channel=column.astype(np.int32))
+    alerts = follow_limits(bulk, limits, (begun[column], asked.until[column]), asked.known)
+    return History(JudgementRows.joined(judgements), alerts)
 
 
 def _judgements(
@@ -147,27 +145,3 @@ def kept_blocks(bulk: Bulk, asked: Asked, window: int) -> BlockRows:
         count=blocks.count[place, of],
         expected=blocks.expected[place],
     )
-
-
-def _eventful(bulk: Bulk, asked: Asked, column: NDArray[np.intp]) -> list[int]:
-    """Return the limits that have an alert already, or a mean that may open one."""
-    limits = asked.limits
-    low = np.minimum(limits.warn, limits.value)
-    found = np.isin(limits.limit, list(asked.known))
-    for window in np.unique(limits.window):
-        rows = np.flatnonzero((limits.window == window) & ~found)
-        need = limits.coverage_numerator[rows] * (int(window) // bulk.period)
-        least = int((need // limits.coverage_denominator[rows]).min(initial=int(window)))
-        found[rows] = bulk.may_exceed(int(window), column[rows], low[rows], least)
-    eventful: list[int] = np.unique(limits.limit[found]).tolist()
-    return eventful
-
-
-def _episodes(bulk: Bulk, asked: Asked, column: int, versions: NDArray[np.intp]) -> list[Episode]:
-    first = int(bulk.valid.first[column])
-    since, until = max(int(asked.since[column]), first), int(asked.until[column])
-    channel, window = int(asked.channel[column]), int(asked.limits.window[versions[0]])
-    task = Task(channel, bulk.period, bulk.zone, since, until, since, until)
-    known = asked.known.get(int(asked.limits.limit[versions[0]]), ())
-    track = bulk.track(column, window)
-    return limit_course(task, asked.limits, versions, track, known).episodes

@@ -83,12 +83,15 @@ def first_affected(task: Task, window: int) -> int:
 
 
 def course_start(task: Task, window: int, known: Sequence[Alert]) -> int:
-    """Return the M from which the limit's course is computed anew.
+    """Return the M from which the limit's course is computed anew."""
+    return outside_alerts(first_affected(task, window), known)
 
-    Outside every alert the machine is at rest, so its state is known there; within one, the course
-    starts where that alert opened.
+
+def outside_alerts(start: int, known: Sequence[Alert]) -> int:
+    """Return ``start``, or where the alert opened that it lies within.
+
+    Outside every alert the machine is at rest, so its state is known there.
     """
-    start = first_affected(task, window)
     for alert in known:
         ended = alert.resolved_at
         if alert.opened_at < start and (ended is None or ended >= start):
@@ -170,8 +173,8 @@ def limit_course(
     until = min(task.until, max(track.newest, start) + window + step)
     at, means, count = track.rolling(start, until, window)
     ends = int(limits.valid_until[versions[-1]])
-    if until < task.until and ends < task.until:
-        beyond = max(until // step * step + step, ends // step * step + step)
+    beyond = max(until, ends) // step * step + step
+    if beyond <= task.until:
         at, means, count = np.append(at, beyond), np.append(means, np.nan), np.append(count, 0)
     version, in_force = _version_along(limits, versions, at)
     enough = assessable(

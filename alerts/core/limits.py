@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,3 +41,7 @@ class Limits:
     def __len__(self) -> int:
         """Return how many limit versions there are."""
         return len(self.limit)
+
+    def take(self, rows: NDArray[np.intp]) -> Limits:
+        """Return some rows."""
+        return Limits(*(getattr(self, one.name)[rows] for one in fields(self)))

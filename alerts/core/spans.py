@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from alerts.core.happened import CLEARED, LAPSE
 from alerts.core.vocabulary import NEVER, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from alerts.core.happened import Happened
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 class Alerts:
     """Alerts of many limits, by limit and time: parallel arrays (A,); the rest as in ``Episode``.
 
-    ``limit``: the place of the limit. ``resolved_at`` is NEVER while an alert goes on.
+    ``limit``: the place of the limit, or its number. ``resolved_at`` is NEVER while an alert goes
+    on.
     """
 
     limit: Rows
@@ -40,6 +43,23 @@ class Alerts:
     peak_at: Times
     value: Floats
     continued: Flags
+
+    @classmethod
+    def joined(cls, parts: Sequence[Alerts]) -> Alerts:
+        """Return the alerts of several parts by limit and time."""
+        if not parts:
+            nothing: Any = np.zeros(0, np.intp)
+            return cls(*[nothing] * len(fields(cls)))
+        columns = {
+            one.name: np.concatenate([getattr(part, one.name) for part in parts])
+            for one in fields(cls)
+        }
+        order = np.lexsort((columns["opened_at"], columns["limit"]))
+        return cls(**{name: column[order] for name, column in columns.items()})
+
+    def take(self, rows: Rows | Flags) -> Alerts:
+        """Return some rows."""
+        return Alerts(*(getattr(self, one.name)[rows] for one in fields(self)))
 
 
 class Spans(NamedTuple):
