@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.vocabulary import HOUR, SECOND
+from alerts.core.vocabulary import HOUR, NEVER, SECOND, Severity
 from alerts.history import judge_history, kept_blocks
 from alerts.track import iso
 from ingest.archive import asked, bulk_of, valid_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.bulk import Bulk
-    from alerts.core.course import Episode
+    from alerts.core.course import Alerts, Episode
     from alerts.core.records import Alert, BlockRows, JudgementRows
     from alerts.history import Asked, History
     from alerts.layout import Layout
@@ -28,12 +28,28 @@ if TYPE_CHECKING:
 
     Channels = NDArray[np.int32]
     Rows = NDArray[np.void]
+    Places = NDArray[np.intp]
+    Limits = NDArray[np.int32]
     Span = tuple[int, int]
 
 # What differs, by what it concerns: ("judgement", limit, start) or ("alert", limit, opened_at).
 Lines = dict[tuple[str, int, int], str]
 
-_COMPARED = ("version", "mean", "count", "expected", "state")
+_JUDGEMENT = np.dtype(
+    [
+        ("limit", "i4"), ("start", "i8"), ("version", "i4"), ("mean", "f8"), ("count", "i4"),
+        ("expected", "i4"), ("state", "i2"),
+    ]
+)  # fmt: skip
+_ALERT = np.dtype(
+    [
+        ("limit", "i4"), ("opened_at", "i8"), ("resolved_at", "i8"), ("severity", "i1"),
+        ("worst", "i1"), ("peak", "f8"), ("peak_at", "i8"),
+    ]
+)  # fmt: skip
+_BLOCK = np.dtype(
+    [("channel", "i4"), ("start", "i8"), ("mean", "f8"), ("count", "i4"), ("expected", "i4")]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +88,75 @@ async def judge_together(
 
 def differing(ask: Asked, found: History, stored: Rows, span: Span) -> set[int]:
     """Return the channels with a judgement or alert that is stored otherwise than ``found``."""
-    limits = set(_differing_judgements(found.judgements, stored, span))
-    for limit in {*ask.known, *found.episodes}:
-        known, episodes = ask.known.get(limit, ()), found.episodes.get(limit, ())
-        if alert_differences("", limit, known, episodes, span):
-            limits.add(limit)
-    first = np.searchsorted(ask.limits.limit, sorted(limits))
-    return set(ask.limits.channel[first].tolist())
+    limits = np.union1d(
+        _differing_judgements(found.judgements, stored, span),
+        _differing_alerts(ask.known, found.alerts, span),
+    )
+    return set(ask.limits.channel[np.searchsorted(ask.limits.limit, limits)].tolist())
 
 
-def _differing_judgements(found: JudgementRows, stored: Rows, span: Span) -> list[int]:
+def _differing_judgements(found: JudgementRows, stored: Rows, span: Span) -> Limits:
     """Return the limits; a block without a value that only one side has is no difference."""
     here = (found.start >= span[0]) & (found.start < span[1])
-    names = ("limit", "start", *_COMPARED)
-    new = {name: getattr(found, name)[here] for name in names}
-    ours, theirs = (_keys(side["limit"], side["start"]) for side in (new, stored))
+    made = _rows(found, here, _JUDGEMENT)
+    ours, _, alone = _other(made, stored)
+    lone = [
+        rows["limit"][places[rows["count"][places] > 0]]
+        for rows, places in zip((made, stored), alone, strict=True)
+    ]
+    return np.concatenate([made["limit"][ours], *lone])
+
+
+def _differing_alerts(known: Mapping[int, Sequence[Alert]], found: Alerts, span: Span) -> Limits:
+    """Return the limits of alerts that only one side has, or that are not the same on both."""
+    here = found.confirmed & (found.opened_at >= span[0]) & (found.opened_at < span[1])
+    made = _rows(found, here, _ALERT)
+    stored = np.array(
+        [
+            (
+                one.limit,
+                one.opened_at,
+                NEVER if one.resolved_at is None else one.resolved_at,
+                Severity[one.severity.upper()],
+                Severity[one.worst.upper()],
+                one.peak,
+                one.peak_at,
+            )
+            for some in known.values()
+            for one in some
+            if one.state in {"open", "resolved"} and span[0] <= one.opened_at < span[1]
+        ],
+        _ALERT,
+    )
+    ours, _, alone = _other(made, stored)
+    lone = [rows["limit"][places] for rows, places in zip((made, stored), alone, strict=True)]
+    return np.concatenate([made["limit"][ours], *lone])
+
+
+def _rows(table: Any, here: NDArray[np.bool_], dtype: np.dtype[np.void]) -> Rows:  # noqa: ANN401 - of several kinds
+    """Return some rows of a table of parallel arrays as an array of records."""
+    rows = np.zeros(int(here.sum()), dtype)
+    for name in dtype.names or ():
+        rows[name] = getattr(table, name)[here]
+    return rows
+
+
+def _other(made: Rows, stored: Rows) -> tuple[Places, Places, tuple[Places, Places]]:
+    """Return the places, in both, of what is not the same; and of what only one of them has.
+
+    The first two columns of ``made`` say what is meant: whose, and from when on.
+    """
+    owner, start, *compared = made.dtype.names or ()
+    ours, theirs = (
+        (rows[owner].astype(np.int64) << 34) | (rows[start] // SECOND) for rows in (made, stored)
+    )
     _, a, b = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
     other = np.zeros(len(a), np.bool_)
-    for name in _COMPARED:
-        x, y = new[name][a], stored[name][b]
+    for name in compared:
+        x, y = made[name][a], stored[name][b]
         other |= (x != y) & ~((x != x) & (y != y))  # noqa: PLR0124 - NaN
-    alone = [
-        side["limit"][~np.isin(keys, others) & (side["count"] > 0)]
-        for side, keys, others in ((new, ours, theirs), (stored, theirs, ours))
-    ]
-    return np.unique(np.concatenate([new["limit"][a[other]], *alone])).tolist()  # type: ignore[no-any-return]
-
-
-def _keys(number: NDArray[np.int32], start: NDArray[np.int64]) -> NDArray[np.int64]:
-    keys: NDArray[np.int64] = (number.astype(np.int64) << 34) | (start // SECOND)
-    return keys
+    alone = np.flatnonzero(~np.isin(ours, theirs)), np.flatnonzero(~np.isin(theirs, ours))
+    return a[other], b[other], alone
 
 
 async def _block_pairs(
@@ -121,20 +176,10 @@ async def _block_pairs(
 
 
 def _other_blocks(made: BlockRows, stored: Rows, span: Span) -> list[tuple[Any, Any]]:
-    here = np.flatnonzero((made.start >= span[0]) & (made.start < span[1]))
-    rows = np.zeros(len(here), stored.dtype)
-    names = ("channel", "start", "mean", "count", "expected")
-    for name in names:
-        rows[name] = getattr(made, name)[here]
-    ours, theirs = (_keys(side["channel"], side["start"]) for side in (rows, stored))
-    _, a, b = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
-    other = np.zeros(len(a), np.bool_)
-    for name in names[2:]:
-        x, y = rows[name][a], stored[name][b]
-        other |= (x != y) & ~((x != x) & (y != y))  # noqa: PLR0124 - NaN
-    lacking = rows[~np.isin(ours, theirs) & (rows["count"] > 0)]
-    both = zip(stored[b[other]], rows[a[other]], strict=True)
-    return [*both, *((None, row) for row in lacking)]
+    rows = _rows(made, (made.start >= span[0]) & (made.start < span[1]), _BLOCK)
+    ours, theirs, (alone, _) = _other(rows, stored)
+    lacking = rows[alone[rows["count"][alone] > 0]]
+    return [*zip(stored[theirs], rows[ours], strict=True), *((None, row) for row in lacking)]
 
 
 def block_differences(together: Together, names: Mapping[int, str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.course import Alerts
 from alerts.core.records import JudgementRows
 from alerts.core.vocabulary import DAY, NEVER
 from alerts.history import History, judge_history, no_limits
@@ -19,8 +20,9 @@ from alerts.track import iso
 from ingest.archive import Archive, Needed, asked, bulk_of, groups, limits_of, valid_of
 from ingest.judge import layout_of
 from ingest.registry_rows import registry_rows
-from ingest.what_if_compare import Tally, compared_alerts, compared_judgements, judgement_rows
+from ingest.what_if_compare import compared_alerts, compared_judgements, judgement_rows
 from ingest.what_if_compliance import View, compare_compliance, view_of
+from ingest.what_if_differences import Tally
 from storage.registry_apply import apply_registry
 from storage.registry_load import load_registry
 from storage.rehearsal import read_names, read_touched, rehearsal
@@ -35,14 +37,14 @@ if TYPE_CHECKING:
     from alerts.core.limits import Limits
     from alerts.layout import Layout
     from ingest.registry_read import RegistryDocument
-    from ingest.what_if_compare import Difference
+    from ingest.what_if_differences import Differences
     from storage.registry_apply import Changes
     from storage.rehearsal import LimitName
 
     Channels = NDArray[np.int32]
     Judged = tuple[History, Limits]
 
-NOTHING_JUDGED = History(JudgementRows.joined([])), no_limits()
+NOTHING_JUDGED = History(JudgementRows.joined([]), Alerts.joined([])), no_limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +73,25 @@ class WhatIf:
     remark: Callable[[str], None]
     tally: Tally = field(default_factory=Tally)
 
-    async def differences(self) -> AsyncGenerator[Difference, None]:
-        """Yield what would differ, limit by limit; ``tally`` counts all that was judged."""
+    async def differences(self) -> AsyncGenerator[Differences, None]:
+        """Yield what would differ, by kind and limit; ``tally`` counts all that was judged."""
         if self._begin > self.start:
             kept, begin = iso(self.archive.kept_from), iso(self._begin)
             self.remark(f"readings before {kept} were dropped: judged from {begin} on")
         channels = self._channels()
         done = 0
         async for group, alike in self._groups(channels):
-            for one in await self._compare(group, alike=alike):
-                yield one
+            for some in await self._compare(group, alike=alike):
+                yield some
             done += len(group)
             self.advance(done, len(channels))
-        async for one in compare_compliance(
+        async for some in compare_compliance(
             self.archive,
             (self.supposed.present, self.supposed.changed),
             (self.start, self.end),
             self.tally,
         ):
-            yield one
+            yield some
 
     @property
     def _kept_whole(self) -> int:
@@ -123,7 +125,7 @@ class WhatIf:
         for channel in channels[~alike]:
             yield np.array([channel], np.int32), False
 
-    async def _compare(self, group: Channels, *, alike: bool) -> list[Difference]:
+    async def _compare(self, group: Channels, *, alike: bool) -> list[Differences]:
         """Judge channels under both registries; what is not alike is a single channel."""
         old, new = self.supposed.present.layout, self.supposed.changed.layout
         if alike:
@@ -134,8 +136,8 @@ class WhatIf:
         span = (self.start, self.end)
         rows = [judgement_rows(one.judgements, limits, *span) for one, limits in (before, after)]
         return [
-            *compared_judgements(rows[0], rows[1], self.tally),
-            *compared_alerts(before[0].episodes, after[0].episodes, span, self.tally),
+            compared_judgements(rows[0], rows[1], self.tally),
+            compared_alerts(before[0].alerts, after[0].alerts, span, self.tally),
         ]
 
     async def _together(self, group: Channels, *layouts: Layout) -> list[Judged]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import asyncpg
 
     from ingest.what_if import WhatIf
-    from ingest.what_if_compare import Difference
 
 _NOTHING = "no difference: the registry says the same"
 
@@ -77,17 +76,13 @@ async def print_what_if(  # noqa: PLR0913 - the question, and how it is answered
 async def _print(asked: WhatIf, out: Console, *, as_lines_of_json: bool) -> None:
     names = asked.supposed.names
     lines = Lines(names, lambda line: out.print(line, markup=False))
-    some: list[Difference] = []
     async with aclosing(asked.differences()) as found:
-        async for one in found:
-            if as_lines_of_json:
-                out.out(as_json(one, names), highlight=False)
-                continue
-            if some and (one.kind, one.limit) != (some[-1].kind, some[-1].limit):
+        async for some in found:
+            if not as_lines_of_json:
                 lines.tell(some)
-                some.clear()
-            some.append(one)
-    lines.tell(some)
+                continue
+            for one in some:
+                out.out(as_json(one, names), highlight=False)
 
 
 async def applied_last(conn: asyncpg.Connection, default_zone: str) -> Path | None:

@@ -2,58 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.verdicts import NONE
-from alerts.core.vocabulary import Judgement
-from alerts.track import iso
+from alerts.core.vocabulary import NEVER
+from ingest.what_if_differences import KINDS, NOTHING, SEVERITIES, STATES, Differences, at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from alerts.core.course import Episode
+    from alerts.core.course import Alerts
     from alerts.core.limits import Limits
     from alerts.core.records import JudgementRows
+    from ingest.what_if_differences import Tally
 
     Rows = NDArray[np.void]
+    Places = NDArray[np.intp]
 
-NOTHING = "nothing"
-_STATES = (*(one.label for one in Judgement), NOTHING)
 _ROW = np.dtype(
     [
         ("limit", "i4"), ("version", "i4"), ("start", "i8"), ("finish", "i8"), ("value", "f8"),
         ("count", "i4"), ("expected", "i4"), ("state", "i2"), ("threshold", "f8"),
     ]
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One judgement, alert or verdict as it is (``before``) and as it would be; None: not there."""
-
-    kind: str
-    limit: int
-    start: int
-    end: int | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many judgements, alerts and verdicts come from which state to which."""
-
-    changes: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
-
-    def add(self, kind: str, before: str, after: str, number: int = 1) -> None:
-        """Count some that come from ``before`` to ``after``."""
-        self.changes.setdefault(kind, Counter())[before, after] += number
+_ALERT = np.dtype(
+    [
+        ("limit", "i4"), ("opened_at", "i8"), ("resolved_at", "i8"), ("worst", "i1"),
+        ("peak", "f8"), ("peak_at", "i8"),
+    ]
+)  # fmt: skip
 
 
 def judgement_rows(found: JudgementRows, limits: Limits, start: int, end: int) -> Rows:
@@ -70,156 +50,120 @@ def judgement_rows(found: JudgementRows, limits: Limits, start: int, end: int) -
     return rows
 
 
-def compared_judgements(before: Rows, after: Rows, tally: Tally) -> Iterator[Difference]:
-    """Yield the blocks that are judged otherwise, or by another mean; count all.
-
-    A block without any value that only one of the two has is no difference.
-    """
-    for old, new in _paired(before, after, "start", tally, "judgement"):
-        yield _difference("judgement", old, new, _judgement)
-
-
-def compared_verdicts(before: Rows, after: Rows, tally: Tally) -> Iterator[Difference]:
-    """Yield the periods of conditions that are judged otherwise, rows of ``VERDICT``; count all."""
-    for old, new in _paired(before, after, "finish", tally, "verdict"):
-        yield _difference("verdict", old, new, _verdict)
-
-
-def _paired(
-    before: Rows, after: Rows, key: str, tally: Tally, kind: str
-) -> Iterator[tuple[Any, Any]]:
-    """Yield (old, new) of rows of one (limit, ``key``) that differ, None for one that lacks."""
-    old, new = _keys(before, key), _keys(after, key)
-    both, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    same = np.ones(len(both), np.bool_)
-    for name in ("state", "value"):
-        x, y = before[name][a], after[name][b]
-        same &= (x == y) | ((x != x) & (y != y))  # noqa: PLR0124 - NaN
-    pairs = np.stack([before["state"][a], after["state"][b]], axis=1)
-    for (x, y), number in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
-        tally.add(kind, _STATES[x], _STATES[y], int(number))
-    found = [(before[i], after[j]) for i, j in zip(a[~same], b[~same], strict=True)]
-    gone = before[~np.isin(old, both)]
-    come = after[~np.isin(new, both)]
-    for some, place in ((gone, 0), (come, 1)):
-        count = "count" if "count" in (some.dtype.names or ()) else "expected"
-        for row in some[some[count] > 0]:
-            state = _STATES[row["state"]]
-            tally.add(kind, *((state, NOTHING), (NOTHING, state))[place])
-            found.append(((row, None), (None, row))[place])
-    yield from sorted(found, key=lambda pair: _order(pair, key))
-
-
 def _keys(rows: Rows, key: str) -> NDArray[np.int64]:
     seconds = rows[key] // 1_000_000
     keys: NDArray[np.int64] = (rows["limit"].astype(np.int64) << 34) | seconds
     return keys
 
 
-def _order(pair: tuple[Any, Any], key: str) -> tuple[int, int]:
-    row = pair[1] if pair[0] is None else pair[0]
-    return int(row["limit"]), int(row[key])
+def compared_judgements(before: Rows, after: Rows, tally: Tally) -> Differences:
+    """Return the blocks that are judged otherwise, or by another mean; count all.
+
+    A block without any value that only one of the two has is no difference.
+    """
+    return _compared("judgement", before, after, tally)
 
 
-def _difference(kind: str, old: Any, new: Any, told: Any) -> Difference:  # noqa: ANN401 - rows
-    row = new if old is None else old
-    return Difference(
-        kind,
-        int(row["limit"]),
-        int(row["start"]),
-        int(row["finish"]),
-        None if old is None else told(old),
-        None if new is None else told(new),
+def compared_verdicts(before: Rows, after: Rows, tally: Tally) -> Differences:
+    """Return the periods of conditions, rows of ``VERDICT``, judged otherwise; count all."""
+    return _compared("verdict", before, after, tally)
+
+
+def _compared(kind: str, before: Rows, after: Rows, tally: Tally) -> Differences:
+    key = KINDS[kind][1]
+    old, new = _keys(before, key), _keys(after, key)
+    both, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
+    same = np.ones(len(both), np.bool_)
+    for name in ("state", "value"):
+        x, y = before[name][a], after[name][b]
+        same &= (x == y) | ((x != x) & (y != y))  # noqa: PLR0124 - NaN
+    count = "count" if kind == "judgement" else "expected"
+    gone = np.flatnonzero(~np.isin(old, both) & (before[count] > 0))
+    come = np.flatnonzero(~np.isin(new, both) & (after[count] > 0))
+    nothing = STATES.index(NOTHING)
+    tally.add(kind, before["state"][a], after["state"][b], STATES)
+    tally.add(kind, before["state"][gone], np.full(len(gone), nothing), STATES)
+    tally.add(kind, np.full(len(come), nothing), after["state"][come], STATES)
+    pairs = (
+        np.concatenate([a[~same], gone, np.full(len(come), -1)]),
+        np.concatenate([b[~same], np.full(len(gone), -1), come]),
     )
-
-
-def _judgement(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
-    return {
-        "state": _STATES[row["state"]],
-        "mean": _number(row["value"]),
-        "count": int(row["count"]),
-        "expected": int(row["expected"]),
-        "limit": _number(row["threshold"]),
-        "limit_version": int(row["version"]),
-    }
-
-
-def _verdict(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
-    counted = {
-        name: None if row[name] == NONE else int(row[name]) for name in ("exceeding", "allowed")
-    }
-    return {
-        "state": _STATES[row["state"]],
-        "value": _number(row["value"]),
-        "valid": int(row["valid"]),
-        "expected": int(row["expected"]),
-        **counted,
-        "over": bool(row["over"]),
-        "limit_version": int(row["version"]),
-    }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return Differences.of(kind, (before, after), pairs)
 
 
 def compared_alerts(
-    before: Mapping[int, Sequence[Episode]],
-    after: Mapping[int, Sequence[Episode]],
-    span: tuple[int, int],
-    tally: Tally,
-) -> Iterator[Difference]:
-    """Yield the alerts that would be others: opened before the span ends, not over before it.
+    before: Alerts, after: Alerts, span: tuple[int, int], tally: Tally
+) -> Differences:
+    """Return the alerts that would be others: opened before the span ends, not over before it.
 
     An alert's counterpart is the first one of its limit that overlaps it.
     """
-    for limit in sorted({*before, *after}):
-        old = _of_span(before.get(limit, ()), *span)
-        new = _of_span(after.get(limit, ()), *span)
-        for was, now in _matched(old, new):
-            told = (_alert(was), _alert(now))
-            was_like, now_like = (one["severity"] if one else NOTHING for one in told)
-            tally.add("alert", was_like, now_like)
-            if told[0] != told[1]:
-                first = min(one.opened_at for one in (was, now) if one is not None)
-                yield Difference("alert", limit, first, None, *told)
+    old, new = _alerts_of(before, *span), _alerts_of(after, *span)
+    a, b = _matched(old, new)
+    was, becomes = (
+        np.where(places >= 0, at(rows, "worst", places), 0) for rows, places in ((old, a), (new, b))
+    )
+    tally.add("alert", was, becomes, SEVERITIES)
+    other = (a < 0) | (b < 0)
+    both = np.flatnonzero(~other)
+    other[both] = old[a[both]] != new[b[both]]
+    return Differences.of("alert", (old, new), (a[other], b[other]))
 
 
-def _of_span(episodes: Sequence[Episode], start: int, end: int) -> list[Episode]:
-    return [
-        one
-        for one in episodes
-        if one.confirmed
-        and one.opened_at < end
-        and (one.resolved_at is None or one.resolved_at >= start)
+def _alerts_of(alerts: Alerts, start: int, end: int) -> Rows:
+    here = alerts.confirmed & (alerts.opened_at < end)
+    here &= (alerts.resolved_at == NEVER) | (alerts.resolved_at >= start)
+    rows = np.zeros(int(here.sum()), _ALERT)
+    for name in _ALERT.names or ():
+        rows[name] = getattr(alerts, name)[here]
+    return rows
+
+
+def _matched(old: Rows, new: Rows) -> tuple[Places, Places]:
+    """Return places in each that belong together, -1 for nothing."""
+    limits = np.union1d(old["limit"], new["limit"])
+    of_old, of_new = (np.searchsorted(limits, rows["limit"]) for rows in (old, new))
+    n_old, n_new = (np.bincount(of, minlength=len(limits)) for of in (of_old, of_new))
+    # Where there are as many of both, mostly each overlaps its own.
+    alike = n_old == n_new
+    a, b = np.flatnonzero(alike[of_old]), np.flatnonzero(alike[of_new])
+    alike[of_old[a[~_overlap(old[a], new[b])]]] = False
+    kept = alike[of_old[a]]
+    a, b = a[kept], b[kept]
+    gone, come = np.flatnonzero((n_new == 0)[of_old]), np.flatnonzero((n_old == 0)[of_new])
+    others = np.flatnonzero(~alike & (n_old > 0) & (n_new > 0)).tolist()
+    one_by_one = [
+        pair
+        for limit in others
+        for pair in _one_by_one(
+            (old, np.flatnonzero(of_old == limit).tolist()),
+            (new, np.flatnonzero(of_new == limit).tolist()),
+        )
     ]
+    x, y = np.array(one_by_one, np.intp).reshape(-1, 2).T
+    return (
+        np.concatenate([a, gone, np.full(len(come), -1), x]),
+        np.concatenate([b, np.full(len(gone), -1), come, y]),
+    )
 
 
-def _matched(
-    old: list[Episode], new: list[Episode]
-) -> Iterator[tuple[Episode | None, Episode | None]]:
-    old, new = list(old), list(new)
-    while old or new:
-        if old and new and _overlap(old[0], new[0]):
-            yield old.pop(0), new.pop(0)
-        elif not new or (old and old[0].opened_at < new[0].opened_at):
-            yield old.pop(0), None
+def _one_by_one(
+    before: tuple[Rows, list[int]], after: tuple[Rows, list[int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the places of one limit's alerts that belong together, both sides in order of time."""
+    (old, left), (new, right) = before, after
+    while left or right:
+        if left and right and _overlap(old[left[:1]], new[right[:1]])[0]:
+            yield left.pop(0), right.pop(0)
+        elif not right or (left and old["opened_at"][left[0]] < new["opened_at"][right[0]]):
+            yield left.pop(0), -1
         else:
-            yield None, new.pop(0)
+            yield -1, right.pop(0)
 
 
-def _overlap(one: Episode, other: Episode) -> bool:
-    ends = [e.resolved_at for e in (one, other) if e.resolved_at is not None]
-    return max(one.opened_at, other.opened_at) < min(ends, default=max(one.opened_at, 0) + 2**62)
-
-
-def _alert(one: Episode | None) -> dict[str, Any] | None:
-    if one is None:
-        return None
-    return {
-        "severity": one.worst.label,
-        "opened_at": iso(one.opened_at),
-        "resolved_at": None if one.resolved_at is None else iso(one.resolved_at),
-        "peak": one.peak,
-        "peak_at": iso(one.peak_at),
-    }
+def _overlap(some: Rows, others: Rows) -> NDArray[np.bool_]:
+    begin = np.maximum(some["opened_at"], others["opened_at"])
+    overlap = np.ones(len(begin), np.bool_)
+    for rows in (some, others):
+        overlap &= (rows["resolved_at"] == NEVER) | (begin < rows["resolved_at"])
+    return overlap

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from alerts.bulk import Bulk
     from alerts.core.compliance import Condition
     from alerts.layout import Layout
-    from ingest.what_if_compare import Difference, Tally
+    from ingest.what_if_differences import Differences, Tally
     from storage.compliance import Parts
 
     Channels = NDArray[np.int32]
@@ -81,7 +81,7 @@ async def view_of(
 
 async def compare_compliance(
     archive: Archive, views: tuple[View, View], span: Span, tally: Tally
-) -> AsyncIterator[Difference]:
+) -> AsyncIterator[Differences]:
     """Yield the periods of [start, end) that would be judged otherwise; ``tally`` counts all."""
     present, changed = views
     channels = sorted({one.channel for view in views for one in view.conditions})
@@ -97,8 +97,7 @@ async def compare_compliance(
             pending[:0] = [some[:half], some[half:]]
             continue
         before, after = [await _judged(archive, chunk) for chunk in chunks]
-        for one in compared_verdicts(before, after, tally):
-            yield one
+        yield compared_verdicts(before, after, tally)
 
 
 async def _judged(archive: Archive, chunk: Chunk) -> Rows:

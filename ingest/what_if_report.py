@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from alerts.track import iso
-from ingest.what_if_compare import NOTHING
+from ingest.what_if_differences import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from ingest.what_if_compare import Difference, Tally
+    from ingest.what_if_differences import Difference, Differences, Tally
     from storage.registry_apply import Changes
     from storage.rehearsal import LimitName
 
@@ -63,17 +65,18 @@ class Lines:
     def __init__(self, names: Mapping[int, LimitName], say: Callable[[str], None]) -> None:
         self._names, self._say = names, say
 
-    def tell(self, found: Iterable[Difference]) -> None:
-        """Say differences that come by kind and limit."""
-        for (kind, limit), some in groupby(found, key=lambda one: (one.kind, one.limit)):
-            self._say(f"{heading(self._names[limit])}: {_WORDS[kind]}")
-            more = 0
-            for number, one in enumerate(some):
-                if number < SHOWN:
-                    self._say(f"  {sentence(one)}")
-                else:
-                    more += 1
-            if more:
+    def tell(self, found: Differences) -> None:
+        """Say differences, which are by limit."""
+        edges = 1 + np.flatnonzero(np.diff(found.limit))
+        for begin, end in pairwise([0, *edges.tolist(), len(found)]):
+            if begin == end:
+                continue
+            name = self._names[int(found.limit[begin])]
+            self._say(f"{heading(name)}: {_WORDS[found.kind]}")
+            for one in found[begin : min(end, begin + SHOWN)]:
+                self._say(f"  {sentence(one)}")
+            more = end - begin - SHOWN
+            if more > 0:
                 self._say(f"  … and {more:,} more (--json names them all)")
 
 

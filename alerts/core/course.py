@@ -125,7 +125,7 @@ def follow(given: Evaluations, before: State) -> Courses:
     if calm:  # for speed alone
         nothing: Any = np.zeros(0, np.intp)
         events, spans = Happened(*[nothing] * 7), Spans(*[nothing] * 6)
-        return Courses(Alerts(*[nothing] * 10), given, before, runs, events, spans)
+        return Courses(Alerts.none(), given, before, runs, events, spans)
     events = happened(given, runs, carried[-1])
     spans = spans_of(given, events, runs[0])
     return Courses(alerts_of(given, before, events, spans), given, before, runs, events, spans)

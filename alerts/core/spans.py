@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -45,21 +45,21 @@ class Alerts:
     continued: Flags
 
     @classmethod
+    def none(cls) -> Alerts:
+        """Return no alerts."""
+        number, time = np.zeros(0, np.intp), np.zeros(0, np.int64)
+        figure, code, flag = np.zeros(0), np.zeros(0, np.int8), np.zeros(0, np.bool_)
+        return cls(number, time, flag, time, code, code, figure, time, figure, flag)
+
+    @classmethod
     def joined(cls, parts: Sequence[Alerts]) -> Alerts:
         """Return the alerts of several parts by limit and time."""
-        if not parts:
-            nothing: Any = np.zeros(0, np.intp)
-            return cls(*[nothing] * len(fields(cls)))
         columns = {
-            one.name: np.concatenate([getattr(part, one.name) for part in parts])
+            one.name: np.concatenate([getattr(part, one.name) for part in (cls.none(), *parts)])
             for one in fields(cls)
         }
         order = np.lexsort((columns["opened_at"], columns["limit"]))
         return cls(**{name: column[order] for name, column in columns.items()})
-
-    def take(self, rows: Rows | Flags) -> Alerts:
-        """Return some rows."""
-        return Alerts(*(getattr(self, one.name)[rows] for one in fields(self)))
 
 
 class Spans(NamedTuple):

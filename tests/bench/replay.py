@@ -38,7 +38,8 @@ from ingest.registry_command import apply_registry_file
 from ingest.replay import replay
 from ingest.replay_together import differing
 from ingest.what_if import suppose, what_if
-from ingest.what_if_compare import Tally, compared_alerts, compared_judgements, judgement_rows
+from ingest.what_if_compare import compared_alerts, compared_judgements, judgement_rows
+from ingest.what_if_differences import Tally
 from ingest.what_if_file import supposed_registry
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
@@ -133,8 +134,8 @@ def judged_again(rows: NDArray[np.void], layouts: list[Layout], since: int) -> N
             stored["mean"] = tables[0]["value"]
             differing(asks[0], found[0], stored, span)
         else:
-            list(compared_judgements(tables[0], tables[1], tally))
-            list(compared_alerts(found[0].episodes, found[1].episodes, span, tally))
+            compared_judgements(tables[0], tables[1], tally)
+            compared_alerts(found[0].alerts, found[1].alerts, span, tally)
 
 
 def plain_loop(rows: NDArray[np.void]) -> None:
@@ -266,7 +267,7 @@ async def end_to_end(place: Path, channels: int, days: int) -> None:
                 document = supposed_registry(tighter, None)
                 supposed = await suppose(conn, document, since=span[0], now=NOW, default_zone=ZONE)
                 asked = await what_if(conn, supposed, span, now=NOW)
-                number = sum([1 async for _ in asked.differences()])
+                number = sum([len(some) async for some in asked.differences()])
         print(f"  {len(lines)} differences from what is stored; under the tighter limit {number}")
         await pool.close()
 

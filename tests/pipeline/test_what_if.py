@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from ingest.what_if_compare import Difference, Tally
+    from ingest.what_if_differences import Difference, Tally
 
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
 SO2_20MIN = "channel: so2,  value: 100, unit: mg/m3, average: 20min"
@@ -98,7 +98,7 @@ async def foretold(
         document, now = supposed_registry(file, registry), server.now + SETTLED
         supposed = await suppose(conn, document, since=start, now=now, default_zone=ZONE)
         asked = await what_if(conn, supposed, (start, end), now=now)
-        found = [one async for one in asked.differences()]
+        found = [one async for some in asked.differences() for one in some]
     assert await everything(server) == before
     return found, asked.tally
 
