@@ -120,10 +120,11 @@ class Tally:
         names: tuple[str, ...],
     ) -> None:
         """Count what comes from ``before`` to ``after``, places in ``names``; parallel arrays."""
-        pairs, numbers = np.unique(np.stack([before, after]), axis=1, return_counts=True)
-        counter = self.changes.setdefault(kind, Counter()) if len(numbers) else Counter()
-        for (old, new), number in zip(pairs.T.tolist(), numbers.tolist(), strict=True):
-            counter[names[old], names[new]] += number
+        size = len(names)
+        numbers = np.bincount(before.astype(np.intp) * size + after, minlength=size * size)
+        for pair in np.flatnonzero(numbers).tolist():
+            counter = self.changes.setdefault(kind, Counter())
+            counter[names[pair // size], names[pair % size]] += int(numbers[pair])
 
 
 def _judgement(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
