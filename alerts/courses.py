@@ -122,6 +122,7 @@ def _kept(means: Rolling, pieces: _Pieces) -> NDArray[np.bool_]:
     count = np.maximum.reduceat(pieces.count, lead)
     clearing = np.maximum.reduceat(needed(versions.clear_after, means.step), lead)
     kept = means.highest[column] >= lowered(low)[:, None]
+    kept &= means.most[column] >= np.minimum.reduceat(pieces.count, lead)[:, None]
     over = means.highest[column] <= lowered(clear)[:, None]
     over &= (means.least[column] >= count[:, None]) & (clearing <= CHUNK)[:, None]
     # An alert may be open behind a chunk that may have opened it, until one that ends any.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,8 +24,9 @@ class Rolling:
     """Rolling means of k channels over one window at T evaluations, ``step`` apart from ``first``.
 
     ``columns`` (k,) ascend: which channels. ``quotient`` (k, T): sum by number of values, not
-    rounded, -inf where there are none; ``count`` (k, T): periods with a value. ``highest`` and
-    ``least`` (k, C): the highest quotient and the lowest count of each ``CHUNK`` of evaluations.
+    rounded, -inf where there are none; ``count`` (k, T): periods with a value. ``highest``,
+    ``least``, ``most`` (k, C): the highest quotient, the lowest and the highest count of each
+    ``CHUNK`` of evaluations.
     """
 
     columns: Rows
@@ -35,6 +36,7 @@ class Rolling:
     count: NDArray[np.int32]
     highest: Floats
     least: NDArray[np.int32]
+    most: NDArray[np.int32]
 
     @classmethod
     def of(cls, columns: Rows, first: int, slots: Sums, window: int, period: int) -> Rolling:
@@ -46,15 +48,15 @@ class Rolling:
         quotient: Floats = np.full(sums[every].T.shape, -np.inf)
         np.divide(sums[every].T, samples[every].T, out=quotient, where=samples[every].T > 0)
         counts = np.ascontiguousarray(count[every].T)
-        chunks = np.arange(0, quotient.shape[1], CHUNK)
         return cls(
             columns,
             first + window + begin * granule,
             step,
             quotient,
             counts,
-            np.maximum.reduceat(quotient, chunks, axis=1) if len(chunks) else quotient,
-            np.minimum.reduceat(counts, chunks, axis=1) if len(chunks) else counts,
+            _of_chunks(np.maximum, quotient),
+            _of_chunks(np.minimum, counts),
+            _of_chunks(np.maximum, counts),
         )
 
     @property
@@ -67,6 +69,12 @@ class Rolling:
         end = self.first + self.evaluations * self.step
         number: NDArray[np.int64] = (np.clip(time, self.first - 1, end) - self.first) // self.step
         return np.clip(number + 1, 0, self.evaluations)
+
+
+def _of_chunks(reduced: np.ufunc, figures: NDArray[Any]) -> NDArray[Any]:
+    chunks = np.arange(0, figures.shape[1], CHUNK)
+    found: NDArray[Any] = reduced.reduceat(figures, chunks, axis=1) if len(chunks) else figures
+    return found
 
 
 def lowered(figures: Floats) -> Floats:

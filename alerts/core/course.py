@@ -115,8 +115,9 @@ def follow(given: Evaluations, before: State) -> Courses:
     without opening leaves nothing; one that still goes on is the last alert, not confirmed.
     """
     carried = np.zeros((len(_RUNS) + 1, len(given.limit)), np.int32)
+    carrying = given.carrying
     for run, name in zip(carried, (*_RUNS, "severity"), strict=True):
-        run[given.carrying] = getattr(before, name)
+        run[carrying] = getattr(before, name)
     runs = tuple(
         spells(given, getattr(given.now, name), run)
         for name, run in zip(_RUNS, carried, strict=False)
