@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from alerts.core.vocabulary import HOUR, MINUTE
 from tests.fixtures.database import in_database
-from tests.pipeline.streams import REGISTRY, START, Stream, streams
-from tests.pipeline.test_order import FIRST, arriving, assert_as_in_order, followed, minutes
+from tests.pipeline.streams import FIRST, REGISTRY, START, Stream, streams
+from tests.pipeline.test_order import arriving, assert_as_in_order, followed, minutes
 from tests.pipeline.whole import prepared
 
 if TYPE_CHECKING:

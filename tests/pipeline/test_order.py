@@ -6,29 +6,17 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
-from tests.pipeline.streams import REGISTRY, START, Message, Reading, Step, Stream, streams
-from tests.pipeline.whole import Answers, Whole, assert_equal, of_event_time, prepared, whole
+from tests.pipeline.streams import FIRST, START, Message, Reading, Step, Stream, streams
+from tests.pipeline.whole import Answers, Whole, assert_equal, of_event_time, whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-FIRST = START - 60 * DAY  # everything here is later
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))  # each takes a second or two
-
-
-@pytest_asyncio.fixture
-async def template(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    """The name of a database that has the registry of the streams and nothing else."""
-    registry = tmp_path / "registry.yaml"
-    registry.write_text(REGISTRY)
-    async with prepared(postgres_url, registry, FIRST) as name:
-        yield name
 
 
 async def deliver(server: Whole, messages: Sequence[Message]) -> None:
