@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core.compliance import FILLED, VERDICT, WITHDRAWN, kind_of
+from alerts.core.records import unequal
 from alerts.core.statistics import judge
 from alerts.core.vocabulary import NEVER, SECOND, Judgement
 from alerts.forecast import put_forecasts
@@ -187,8 +188,7 @@ def _keys(rows: Rows) -> NDArray[np.int64]:
 def _differs(new: Rows, old: Rows, figures: Sequence[str]) -> NDArray[np.bool_]:
     differs, told = np.zeros(len(new), np.bool_), np.zeros(len(new), np.bool_)
     for name in figures:
-        a, b = new[name], old[name]
-        other = (a != b) & ~((a != a) & (b != b))  # noqa: PLR0124 - NaN
+        other = unequal(new[name], old[name])
         differs |= other
         if name in {"state", "alone", "version", "start", "over"}:
             told |= other

@@ -97,7 +97,7 @@ def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
         by_idleness = starts or bool(leaves_out(case.version, condition))
         kind = _short_term(case, condition, average), by_idleness, starts
         if kind not in judgeds:
-            judgeds[kind] = found = _judged(case, stack, *kind)
+            judgeds[kind] = found = _judged(case, stack, kind)
             into.channels += found.rows
             for row in _records(case, kind[0], found):
                 records.setdefault((row.channel, row.basis, row.average), row)
@@ -105,13 +105,8 @@ def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
     into.limits += records.values()
 
 
-def _judged(
-    case: _Case,
-    stack: Stack,
-    short_term: str,
-    by_idleness: bool,  # noqa: FBT001
-    starts: bool,  # noqa: FBT001
-) -> Judged:
+def _judged(case: _Case, stack: Stack, kind: tuple[str, bool, bool]) -> Judged:
+    short_term, by_idleness, starts = kind
     return judged(
         chain_of(case.limit, case.limit.rules or "", case.version, stack, case.channel),
         case.permit.enterprise,

@@ -50,7 +50,7 @@ class Judged:
     main: tuple[str, str] | None
 
 
-def judged(  # noqa: PLR0913
+def judged(  # noqa: PLR0913 - the chain and what is asked of its values
     chain: Chain,
     enterprise: str,
     *,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core.chain import Chains, Role, derived
-from alerts.core.records import Series
+from alerts.core.records import Series, unequal
 from alerts.core.slots import slot_sums
 from alerts.core.vocabulary import MINUTE, Status
 
@@ -191,7 +191,7 @@ def _equal(
         a, b = getattr(mine, one.name)[..., rows], getattr(theirs, one.name)[..., others]
         if a.shape != b.shape:  # another number of calibrations
             return np.zeros(len(rows), np.bool_)
-        differs = (a != b) & ~((a != a) & (b != b))  # noqa: PLR0124 - NaN
+        differs = unequal(a, b)
         equal &= ~differs.any(axis=0) if a.ndim > 1 else ~differs
     return equal
 

@@ -72,7 +72,7 @@ def _serviced(short: ShortTerm) -> Flags:
     quadrants, or in two and in more than 15 minutes; how far two others are apart is not known.
     """
     apart = (short.quarters > 1) & (4 * short.count > short.expected)
-    return (short.serviced > 0) & ((short.quarters > 2) | apart)  # noqa: PLR2004
+    return (short.serviced > 0) & ((short.quarters > 2) | apart)  # noqa: PLR2004 - quadrants
 
 
 def enough(rule: Rule, have: IntArray, of: IntArray) -> Flags:
