@@ -24,6 +24,7 @@ from alerts.warnings import record_forecasts
 from ingest.compliance_data import Chunk, chunk_of
 from storage import due, verdicts
 from storage.alerts import read_alerts_since
+from storage.carried import write_carried
 from storage.errors import Unavailable
 from storage.judging import read_progress, write_progress
 from storage.pool import unavailable
@@ -190,9 +191,10 @@ class Follower:
         if not len(chunk.changes):
             return
         averages = await chunk.averages(conn)
-        rows = await asyncio.to_thread(
+        judged = await asyncio.to_thread(
             judge_scopes, chunk.scopes, averages, chunk.columns, chunk.changes, until
         )
+        rows = judged.rows
         stored = await verdicts.read_current(conn, chunk.changes)
         stored = stored[depends(stored, chunk.changes)]
         news, revision = await asyncio.to_thread(changed, rows, stored, FIGURES)
@@ -201,6 +203,7 @@ class Follower:
         async with conn.transaction():
             await verdicts.write_verdicts(conn, news, revision)
             await verdicts.replace_running(conn, chunk.changes, running, until)
+            await write_carried(conn, judged.carried)
             await self._forecast(conn, journal, chunk, running, until)
         if journal.history:
             self.store.announce(journal)
