@@ -16,13 +16,15 @@ import numpy as np
 
 from alerts.core.carried import NAMES, Tallies, carries
 from alerts.core.compliance import kind_of
+from alerts.core.filling import fills
 from alerts.core.periods import duration, edges
+from alerts.core.pools import blocks
 from alerts.core.statistics import judge
 from alerts.core.vocabulary import HOUR
 from alerts.forecast import Course, days_of_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 HELD_BACK = 3 * HOUR  # days are carried on so long after their end: what comes later costs a year
 _FORM = "1"  # of what is stored; another number has every period read anew
 _OF_DAYS = 4  # figures of each day
+_NO_FIGURES = np.zeros(0)
+_NEVER_ENOUGH = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,10 @@ class Carried:
 
 
 class Kept(NamedTuple):
-    """What is carried on of one condition: a row of ``Carried``, by the ``kind`` of its rule."""
+    """What is carried on of one condition: a row of ``Carried``, by the ``kind`` of its rule.
+
+    Of a rule that pools operating days no more than where the last ones that it pools begin.
+    """
 
     kind: int
     start: int
@@ -100,27 +107,76 @@ def midnight_to_carry(zone: str, until: int) -> int:
 
 def carry(  # noqa: PLR0913, PLR0917 - as ``judge``
     rule: Rule,
+    conditions: Sequence[Condition],
     limit: Floats,
     short: ShortTerm,
-    zone: str,
     until: int,
     in_force: NDArray[np.bool_],
     before: Carried | None,
-) -> Carried | None:
-    """Return what to carry on of the period that holds ``until``; None for nothing new.
+    running: Collection[int],
+) -> dict[int, Kept]:
+    """Return what to carry on of conditions of one kind and zone; nothing where nothing is new.
 
     ``short`` as for ``judge``, with ``before`` what it lacks of the period that it begins in.
+    ``running``: the limits with a period that is not over, others have nothing to be carried on.
     """
+    zone = conditions[0].zone
     upto = midnight_to_carry(zone, until)
     rows = int(np.searchsorted(short.start, upto))
-    if not carries(rule) or not rows:
-        return None
-    part = short.first(rows)
+    if not rows or not running:
+        return {}
+    part, forced = short.first(rows), in_force[:rows]
+    kind, found = fingerprint(rule, zone), {}
+    if looks_for_days(rule):
+        since = _operated_since(rule, zone, part, forced)
+        found = {
+            column: Kept(kind, int(since[column]), upto, _NO_FIGURES)
+            for column in np.flatnonzero(since > _NEVER_ENOUGH).tolist()
+        }
+    elif carries(rule):
+        limit = limit[:rows] if limit.ndim > 1 else limit
+        sums = _sums(rule, limit, part, zone, forced, upto, before)
+        if sums is not None:
+            figures = sums.packed()
+            found = {
+                column: Kept(kind, sums.start, upto, figures[column])
+                for column in range(len(conditions))
+            }
+    limits = {column: conditions[column].limit for column in found}
+    return {limits[column]: one for column, one in found.items() if limits[column] in running}
+
+
+def looks_for_days(rule: Rule) -> bool:
+    """Tell whether the rule pools operating days, which have to be looked for."""
+    return not rule.per and duration(rule.average).unit == "operating_day" and not fills(rule)
+
+
+def _operated_since(
+    rule: Rule, zone: str, part: ShortTerm, in_force: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return where the last operating days begin that days after the rows are pooled with, (n,)."""
+    number = duration(rule.average).number
+    by_day = blocks(duration("1d"), zone, part.start, part.finish)
+    operates = by_day.count(np.broadcast_to(part.stopped < part.expected, in_force.shape) & in_force)
+    later = np.cumsum(operates[::-1] > 0, axis=0)
+    back = np.argmax(later >= number, axis=0)
+    return np.where(later[-1] >= number, by_day.start[len(later) - 1 - back], _NEVER_ENOUGH)
+
+
+def _sums(  # noqa: PLR0913, PLR0917 - as above
+    rule: Rule,
+    limit: Floats,
+    part: ShortTerm,
+    zone: str,
+    in_force: NDArray[np.bool_],
+    upto: int,
+    before: Carried | None,
+) -> Carried | None:
+    """Return the figures of the period at ``upto``; None where one ends then."""
     # An average that goes on over midnight belongs to the day that it begins in.
     known = int(part.finish[-1])
     tallies = Tallies(None if before is None else before.sums)
-    limit = limit[:rows] if limit.ndim > 1 else limit
-    verdicts = judge(rule, limit, part, zone, known, in_force[:rows], tallies)
+    verdicts = judge(rule, limit, part, zone, known, in_force, tallies)
     start, finish = int(verdicts.start[-1]), int(verdicts.finish[-1])
     if finish <= upto:
         return None
@@ -130,7 +186,7 @@ def carry(  # noqa: PLR0913, PLR0917 - as ``judge``
     if before is not None and before.start == start:
         days, weight = days.after(before.days), weight + before.weight
     kept = days_of_rate(start, finish) - 1 if rule.statistic in {"mean", "total"} else 0
-    return Carried(start, upto, tallies.carried(short.channels), weight, days.last(kept))
+    return Carried(start, upto, tallies.carried(part.channels), weight, days.last(kept))
 
 
 def holds(condition: Condition, kept: Kept | None, touched: int, until: int) -> bool:
@@ -144,15 +200,3 @@ def holds(condition: Condition, kept: Kept | None, touched: int, until: int) -> 
     kinds = {fingerprint(kind_of(one.rule), condition.zone) for one in inside}
     return kinds == {kept.kind} and len({one.rule.limit for one in inside}) == 1
 
-
-def kept_of(
-    rule: Rule, zone: str, rows: NDArray[np.void], carried: Carried, members: Sequence[Condition]
-) -> dict[int, Kept]:
-    """Return what to carry on of the conditions that the period which it is of is judged by."""
-    ours = set(rows["limit"][~rows["over"] & (rows["start"] == carried.start)].tolist())
-    kind, figures = fingerprint(rule, zone), carried.packed()
-    return {
-        one.limit: Kept(kind, carried.start, carried.upto, figures[column])
-        for column, one in enumerate(members)
-        if one.limit in ours
-    }

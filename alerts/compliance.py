@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from alerts.carrying import Carried
+    from alerts.carrying import Carried, Kept
     from alerts.core.compliance import Condition
     from alerts.core.rules import Rule
     from alerts.core.shortterm import ShortTerm
@@ -43,10 +43,10 @@ def judge_conditions(
     begun: Sequence[int],
     until: int,
     before: Carried | None = None,
-) -> tuple[Rows, Carried | None]:
+) -> tuple[Rows, dict[int, Kept]]:
     """Judge conditions of one kind and zone: rows of ``VERDICT``, of every period with a verdict.
 
-    And what to carry on of the period that is not over, None for nothing new.
+    And what to carry on of the period that is not over, by limit.
 
     ``rule`` is the kind (see ``kind_of``); ``short`` has one column for each condition, ``begun``
     says where its channel's data begin: earlier short-term averages are not expected. ``before``:
@@ -55,7 +55,7 @@ def judge_conditions(
     and so are those for which another kind of rule was.
     """
     if not len(short.start):
-        return np.zeros(0, VERDICT), None
+        return np.zeros(0, VERDICT), {}
     limit, in_force = _in_force(conditions, short)
     in_force &= short.start[:, None] >= np.array(begun, np.int64)
     zone = conditions[0].zone
@@ -67,7 +67,8 @@ def judge_conditions(
     rows["limit"] = np.array([one.limit for one in conditions], np.int32)[column]
     rows["version"] = version[period, column]
     put_forecasts(rule, zone, rows, period, column, verdicts, short, until, before)
-    return rows, carry(rule, limit, short, zone, until, in_force, before)
+    running = set(rows["limit"][~rows["over"]].tolist())
+    return rows, carry(rule, conditions, limit, short, until, in_force, before, running)
 
 
 def _in_force(

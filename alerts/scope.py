@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.carrying import NO_KEPT, Carried, fingerprint, holds, kept_of
+from alerts.carrying import NO_KEPT, Carried, fingerprint, holds, looks_for_days
 from alerts.compliance import combine, judge_conditions
 from alerts.core.compliance import VERDICT, kind_of
 from alerts.core.events import WEEKS_BACK
@@ -133,7 +133,10 @@ def scopes(
             begin, end = reach(kind, one.zone, *spans[one.limit])
             before = None
             if have is not None and have.kind == fingerprint(kind, one.zone):
-                begin, before = have.upto, (have.start, have.upto)
+                if looks_for_days(kind):
+                    begin = have.start
+                else:
+                    begin, before = have.upto, (have.start, have.upto)
             if any(v.until > begin for v in one.versions if kind_of(v.rule) == kind):
                 kinds.setdefault((kind, one.zone, before), []).append((one, (begin, end)))
     found = []
@@ -229,8 +232,7 @@ def judge_scopes(
             scope.rule, scope.conditions, cut, since, until, scope.before
         )
         parts.append(rows)
-        if carry is not None:
-            carried |= kept_of(scope.rule, scope.zone, rows, carry, scope.conditions)
+        carried |= carry
         if scope.rule.group:
             groups |= {one.limit: f"{one.family} {scope.rule.group}" for one in scope.conditions}
     rows = combine(np.concatenate(parts), groups)
