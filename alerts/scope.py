@@ -171,6 +171,8 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
         start -= COUNTED_WEEKS
     if fills(rule):
         start = _of_filling(rule, zone, start)
+    if end < FAR:  # an average that goes on over its end belongs to the period that it begins in
+        end = int(edges(duration(rule.short_term), zone, end - 1, end)[1][-1])
     return int(edges(duration("1d"), zone, start, start + 1)[0][0]), end
 
 
