@@ -157,7 +157,9 @@ def _operated_since(
     """Return where the last operating days begin that days after the rows are pooled with, (n,)."""
     number = duration(rule.average).number
     by_day = blocks(duration("1d"), zone, part.start, part.finish)
-    operates = by_day.count(np.broadcast_to(part.stopped < part.expected, in_force.shape) & in_force)
+    operates = by_day.count(
+        np.broadcast_to(part.stopped < part.expected, in_force.shape) & in_force
+    )
     later = np.cumsum(operates[::-1] > 0, axis=0)
     back = np.argmax(later >= number, axis=0)
     return np.where(later[-1] >= number, by_day.start[len(later) - 1 - back], _NEVER_ENOUGH)
@@ -199,4 +201,3 @@ def holds(condition: Condition, kept: Kept | None, touched: int, until: int) -> 
     inside = [one for one in condition.versions if one.until > kept.start and one.after < until]
     kinds = {fingerprint(kind_of(one.rule), condition.zone) for one in inside}
     return kinds == {kept.kind} and len({one.rule.limit for one in inside}) == 1
-

@@ -36,7 +36,7 @@ _SECOND_BITS = 34  # of an instant: up to the year 2514
 _BEST_FIRST = (Judgement.COMPLIANT, Judgement.NOT_ASSESSABLE, Judgement.EXCEEDED)
 
 
-def judge_conditions(
+def judge_conditions(  # noqa: PLR0913, PLR0917 - what is judged, by what and from what
     rule: Rule,
     conditions: Sequence[Condition],
     short: ShortTerm,

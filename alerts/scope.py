@@ -81,7 +81,7 @@ def merged(spans: Iterable[Span], apart: int) -> list[Span]:
     return found
 
 
-def changes_of(
+def changes_of(  # noqa: PLR0913, PLR0917 - what changed and all that is known already
     conditions: Sequence[Condition],
     spans: Mapping[int, Span],
     judged: Mapping[int, int],
@@ -122,7 +122,8 @@ def scopes(
     conditions: Sequence[Condition], changes: Rows, kept: Mapping[int, Kept] = NO_KEPT
 ) -> list[Scope]:
     """Return what is to be judged: conditions by kind and zone, and the span that it takes."""
-    spans = {int(row["limit"]): (int(row["first"]), int(row["last"])) for row in changes}
+    limits, first, last = (changes[name].tolist() for name in ("limit", "first", "last"))
+    spans = dict(zip(limits, zip(first, last, strict=True), strict=True))
     carried = set(changes["limit"][changes["carried"]].tolist())
     kinds: dict[tuple[Rule, str, Span | None], list[tuple[Condition, Span]]] = {}
     for one in conditions:

@@ -48,7 +48,7 @@ EVERY = 5.0  # seconds
 SETTLED = 2 * MINUTE  # after the end of a block nothing of it is waited for
 QUIET_EVERY = 10 * MINUTE
 DUE_AT_ONCE = 20_000
-CHANNELS_AT_ONCE = 200
+CHANNELS_AT_ONCE = 1000
 CELLS = 100_000  # short-term averages in memory at once; a verdict of each takes 1 kB
 APART = DAY  # changes further from each other are judged apart
 
@@ -183,6 +183,12 @@ class Follower:
             if len(spans) <= most:
                 await self._judge_chunk(conn, chunk, until)
         if len(spans) > most:
+            reading = chunk.reading(CELLS // len(spans))
+            far = {channel: spans[channel] for channel in spans if channel in reading}
+            near = {channel: spans[channel] for channel in spans if channel not in reading}
+            if far and near:  # those of a day need not wait for those of a year
+                await self._in_parts(near, CHANNELS_AT_ONCE, until)
+                spans = far
             await self._in_parts(spans, most, until)
         else:
             self.metrics.compliance_seconds.observe(time.monotonic() - began)

@@ -56,6 +56,20 @@ class Chunk:
             (end - start) // duration(name).exact for name, (start, end) in self.spans.items()
         )
 
+    def reading(self, more: int) -> set[int]:
+        """Return the channels of which a condition needs ``more`` short-term averages or more."""
+        return {
+            one.channel
+            for scope in self.scopes
+            if self._needed(scope) > more
+            for one in scope.conditions
+        }
+
+    def _needed(self, scope: Scope) -> int:
+        name = scope.rule.short_term
+        start, end = scope.span
+        return (min(end, self.spans[name][1]) - start) // duration(name).exact
+
     async def averages(self, conn: asyncpg.Connection) -> dict[str, ShortTerm]:
         """Return the short-term averages that are needed, by name."""
         return {name: await self._averages(conn, name) for name in self.spans}
@@ -115,7 +129,7 @@ async def chunk_of(
     return arranged(conditions, parts, channels, changes, until, kept)
 
 
-def arranged(
+def arranged(  # noqa: PLR0913, PLR0917 - what is judged, by what and from what
     conditions: list[Condition],
     parts: list[Parts],
     channels: Sequence[int],

@@ -111,7 +111,18 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
         if _discards_days(rule):
             counts = counts & found.rows()
     return Evidence(
-        rule, short, zone, until, limits, values, counts, operating, in_force, found, method, tallies
+        rule,
+        short,
+        zone,
+        until,
+        limits,
+        values,
+        counts,
+        operating,
+        in_force,
+        found,
+        method,
+        tallies,
     )
 
 

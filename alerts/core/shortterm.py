@@ -84,9 +84,7 @@ class ShortTerm:
         """Return the windows from ``low`` to before ``high``, as views."""
         named = {one.name: getattr(self, one.name) for one in fields(self)}
         whole = self.rows
-        cut = {
-            name: part[low:high] if len(part) == whole else part for name, part in named.items()
-        }
+        cut = {name: part[low:high] if len(part) == whole else part for name, part in named.items()}
         return type(self)(**cut)
 
 

@@ -46,8 +46,8 @@ def judge(  # noqa: PLR0913, PLR0917 - the six things that a judgement rests on
 
     ``short`` must hold each period from its beginning, in every window; of rolling periods those
     are judged that lie in it whole. With ``tallies`` (of rules that ``carries`` tells of) the first
-    period's earlier days may be missing: they are what the tallies say. NaN counts as missing. Raises ValueError for a rule that
-    contradicts itself.
+    period's earlier days may be missing: they are what the tallies say. NaN counts as missing.
+    Raises ValueError for a rule that contradicts itself.
     """
     if rule.statistic not in _STATISTICS:
         raise ValueError(f"expected one of {', '.join(_STATISTICS)}, not {rule.statistic!r}")

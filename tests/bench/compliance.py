@@ -31,7 +31,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
 from storage.partitions import make_partitions
 from storage.pool import open_pool
-from storage.times import from_micros, to_micros
+from storage.times import to_micros
 from tests.bench.core import machine_name
 from tests.bench.processes import cpu_seconds, database_processes
 from tests.bench.running import command_line, folder, tell
@@ -257,7 +257,7 @@ def main() -> None:
     """Read the command line."""
     parser = command_line(__doc__)
     parser.add_argument("--rules", choices=CASES, action="append", help="default: all of them")
-    parser.add_argument("--channels", type=int, default=2000)
+    parser.add_argument("--channels", type=int, default=500)
     parser.add_argument("--hours", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="200 channels")
     options: argparse.Namespace = parser.parse_args()

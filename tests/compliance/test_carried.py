@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.carrying import Kept
 from alerts.core.compliance import FIGURES, VERDICT, Condition, Version
 from alerts.core.shortterm import ShortTerm
 from alerts.core.vocabulary import DAY, HOUR, SECOND
@@ -20,6 +19,7 @@ from storage.times import from_micros
 from tests.compliance.plant import DAY_MEAN, HOURS_A_YEAR, MONTH_MEAN, TONNES_A_MONTH, at
 
 if TYPE_CHECKING:
+    from alerts.carrying import Kept
     from alerts.core.rules import Rule
     from tests.compliance.plant import Plant
 
@@ -90,12 +90,12 @@ class World:
             self.kept[limit] = one._replace(figures=np.frombuffer(one.figures.tobytes()))
 
     def says_the_same_as(self, other: World) -> None:
-        assert list(sorted(self.stored)) == list(sorted(other.stored))
+        assert sorted(self.stored) == sorted(other.stored)
         for key, ours in self.stored.items():
             theirs = other.stored[key]
             for name in FIGURES:
                 a, b = ours[name], theirs[name]
-                assert a == b or (a != a and b != b), (name, a, b)
+                np.testing.assert_equal(a, b, name)
             if not ours["over"]:
                 for name in ("rest", "forecast", "threshold"):
                     np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-7, atol=1e-7)
@@ -174,7 +174,7 @@ def test_hour_after_hour_is_as_from_the_beginning(
     anew = World(rule, zone, short, world.conditions)
     anew.judge(dict.fromkeys(range(CHANNELS), (start, FAR)), until)
     world.says_the_same_as(anew)
-    assert world.carried or rule.rolling or rule.average == "1d" and not rule.per
+    assert world.carried or rule.rolling or (rule.average == "1d" and not rule.per)
 
 
 async def test_an_hour_of_a_year_reads_no_more_than_its_days(plant: Plant) -> None:
@@ -185,7 +185,9 @@ async def test_an_hour_of_a_year_reads_no_more_than_its_days(plant: Plant) -> No
     await plant.blocks(channel, "2025-12-31T19:00", [300.0] * 100 + [90.0] * 24 * 50)
     await plant.work("2026-02-24T00:00")
     before = await plant.running(hours), await plant.running(month)
-    upto = await plant.pool.fetchval('select upto from compliance_carried where "limit" = $1', hours)
+    upto = await plant.pool.fetchval(
+        'select upto from compliance_carried where "limit" = $1', hours
+    )
     assert upto == from_micros(at("2026-02-23T19:00"))
     await plant.pool.execute("delete from blocks where start < $1", upto)
     plant.restart()

@@ -73,7 +73,7 @@ create table compliance_carried (
     kind    bigint      not null,
     figures bytea       not null
 ) with (fillfactor = 60);
-alter table compliance_carried alter figures set storage external;  -- nothing to compress
+alter table compliance_carried alter figures set storage external; -- compressing costs more
 
 -- Blocks of watched channels that changed since they were judged by: written with the blocks
 -- themselves, removed with what was judged by them.
