@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.carrying import NO_KEPT
 from alerts.core.periods import duration
 from alerts.core.zones import block_edges
 from alerts.matrix import QUARTER, short_term
 from alerts.scope import changes_of, scopes
 from storage import compliance
+from storage.carried import read_carried
 from storage.verdicts import judged_until
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
 
+    from alerts.carrying import Kept
     from alerts.core.compliance import Condition
     from alerts.core.shortterm import ShortTerm
     from alerts.scope import Scope
@@ -52,6 +55,20 @@ class Chunk:
         return sum(
             (end - start) // duration(name).exact for name, (start, end) in self.spans.items()
         )
+
+    def reading(self, more: int) -> set[int]:
+        """Return the channels of which a condition needs ``more`` short-term averages or more."""
+        return {
+            one.channel
+            for scope in self.scopes
+            if self._needed(scope) > more
+            for one in scope.conditions
+        }
+
+    def _needed(self, scope: Scope) -> int:
+        name = scope.rule.short_term
+        start, end = scope.span
+        return (min(end, self.spans[name][1]) - start) // duration(name).exact
 
     async def averages(self, conn: asyncpg.Connection) -> dict[str, ShortTerm]:
         """Return the short-term averages that are needed, by name."""
@@ -107,19 +124,21 @@ async def chunk_of(
     parts = await compliance.read_parts(conn, channels)
     begun = await begun_of(conn, conditions, parts)
     judged = await judged_until(conn, [one.limit for one in conditions])
-    changes = changes_of(conditions, spans, judged, begun, until)
-    return arranged(conditions, parts, channels, changes, until)
+    kept = await read_carried(conn, [one.limit for one in conditions])
+    changes = changes_of(conditions, spans, judged, begun, until, kept)
+    return arranged(conditions, parts, channels, changes, until, kept)
 
 
-def arranged(
+def arranged(  # noqa: PLR0913, PLR0917 - what is judged, by what and from what
     conditions: list[Condition],
     parts: list[Parts],
     channels: Sequence[int],
     changes: NDArray[np.void],
     until: int,
+    kept: Mapping[int, Kept] = NO_KEPT,
 ) -> Chunk:
-    """Return what has to be judged of ``changes``, and from which averages."""
-    wanted = scopes(conditions, changes)
+    """Return what has to be judged of ``changes``, and from which averages and what is ``kept``."""
+    wanted = scopes(conditions, changes, kept)
     needed: dict[str, Span] = {}
     for scope in wanted:
         start, end = scope.span

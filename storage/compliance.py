@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +25,7 @@ QUARTER_S = 900  # seconds: blocks by which quadrants are counted
 # All versions; one judges until the effect of a later one begins, so some judge nothing.
 _CONDITIONS = """
 select * from (
-    select l.id as "limit", l.channel, l.permit, v.version, v.rule, v.ended,
+    select l.id as "limit", l.channel, l.permit, v.version, v.rule::text, v.ended,
            greatest(v.effective, v.valid_from) as after,
            least(v.valid_until, '9999-12-31Z', (
                select min(w.effective) from limit_versions w
@@ -118,11 +120,16 @@ async def read_conditions(
         mine = versions.setdefault(number, [])
         after, until = to_micros(row["after"]), to_micros(row["until"])
         if after < until and not row["ended"]:
-            mine.append(Version(row["version"], after, until, Rule.of_json(row["rule"])))
+            mine.append(Version(row["version"], after, until, _rule(row["rule"])))
     return [
         Condition(one.limit, one.channel, one.family, one.zone, tuple(versions[number]))
         for number, one in found.items()
     ]
+
+
+@lru_cache(65_536)  # the rules of many limits say the same
+def _rule(text: str) -> Rule:
+    return Rule.of_json(json.loads(text))
 
 
 async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,7 @@ _ONE_DAY = Duration(1, "d")
 _ONE_MONTH = Duration(1, "month")
 
 
+@lru_cache(1024)
 def duration(text: str) -> Duration:
     """Read ``10min``, ``4h``, ``1d``, ``1week``, ``1month``, ``1quarter``, ``30operating_days``.
 

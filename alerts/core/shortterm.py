@@ -78,8 +78,13 @@ class ShortTerm:
 
     def first(self, rows: int) -> Self:
         """Return the first ``rows`` windows, as views."""
+        return self.between(0, rows)
+
+    def between(self, low: int, high: int) -> Self:
+        """Return the windows from ``low`` to before ``high``, as views."""
         named = {one.name: getattr(self, one.name) for one in fields(self)}
-        cut = {name: first_rows(part, self.rows, rows) for name, part in named.items()}
+        whole = self.rows
+        cut = {name: part[low:high] if len(part) == whole else part for name, part in named.items()}
         return type(self)(**cut)
 
 
