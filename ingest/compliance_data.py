@@ -76,8 +76,8 @@ class Chunk:
         for role, channels in columns.items():
             rows[role] = await self.blocks(conn, channels, window, start, end)
         if any(scope.rule.quadrants for scope in mine):
-            behind = np.where(columns["main"] > 0, columns["main"], columns["value"])
-            rows["quarters"] = await self.blocks(conn, behind, QUARTER, start, end)
+            both = np.concatenate([columns["main"], columns["value"]])
+            rows["quarters"] = await self.blocks(conn, both, QUARTER, start, end)
         return await asyncio.to_thread(short_term, window, zone, start, end, columns, rows)
 
     def _column(self, role: str) -> NDArray[np.int32]:

@@ -110,3 +110,32 @@ async def test_data_begin_with_the_first_reading_valid_or_not(
         assert (day["valid"], day["expected"], day["state"]) == (24 - failing, 24, state)
         noted = await server.pool.fetch("select since from compliance_begun")  # readings go
         assert {row["since"] for row in noted} == {from_micros(DAY)}
+
+
+async def test_values_every_ten_minutes_need_their_oxygen(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    registry = tmp_path / "registry.yaml"
+    rules = "average: 1h, rules: kz-20min, basis: {o2: 6}"
+    text = REGISTRY.replace("60s", "10min").replace("rules: ied-lcp, basis: {o2: 6}", rules)
+    registry.write_text(text)
+    samples = [
+        {"time": from_micros(time).isoformat(), "values": {"so2": SO2, "o2": O2 if has else 21.0}}
+        for time, has in zip(
+            range(DAY, DAY + 2 * HOUR, 10 * MINUTE),
+            [True] * 4 + [False] * 2 + [True] * 3 + [False] * 3,
+            strict=True,
+        )
+    ]
+    async with (
+        prepared(postgres_url, registry, at("2026-01-01T00:00")) as name,
+        whole(postgres_url, name, DAY) as server,
+    ):
+        server.now = DAY + 2 * HOUR
+        await server.deliver(json.dumps({"boot": "1", "seq": 1, "samples": samples}).encode())
+        await server.end(DAY + 2 * HOUR + 2 * MINUTE)
+        found = await items(server, condition="mean", running=False)
+        assert [(hour["value"], hour["state"]) for hour in found] == [
+            (300.0, "exceeded"),  # four of six, of oxygen at 21 % none is made
+            (None, "not_assessable"),
+        ]
