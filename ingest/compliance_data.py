@@ -10,10 +10,12 @@ import numpy as np
 
 from alerts.carrying import NO_KEPT
 from alerts.core.periods import duration
+from alerts.core.vocabulary import DAY
 from alerts.core.zones import block_edges
 from alerts.matrix import QUARTER, short_term
 from alerts.scope import changes_of, scopes
 from storage import compliance
+from storage.begun import first_readings, note_begun, read_begun
 from storage.carried import read_carried
 from storage.verdicts import judged_until
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.carrying import Kept
-    from alerts.core.compliance import Condition
+    from alerts.core.compliance import Condition, Version
     from alerts.core.shortterm import ShortTerm
     from alerts.scope import Scope
     from storage.compliance import Parts
@@ -91,8 +93,8 @@ class Chunk:
         for role, channels in columns.items():
             rows[role] = await self.blocks(conn, channels, window, start, end)
         if any(scope.rule.quadrants for scope in mine):
-            behind = np.where(columns["main"] > 0, columns["main"], columns["value"])
-            rows["quarters"] = await self.blocks(conn, behind, QUARTER, start, end)
+            both = np.concatenate([columns["main"], columns["value"]])
+            rows["quarters"] = await self.blocks(conn, both, QUARTER, start, end)
         return await asyncio.to_thread(short_term, window, zone, start, end, columns, rows)
 
     def _column(self, role: str) -> NDArray[np.int32]:
@@ -122,7 +124,8 @@ async def chunk_of(
     channels = list(spans)
     conditions = await compliance.read_conditions(conn, channels, default_zone)
     parts = await compliance.read_parts(conn, channels)
-    begun = await begun_of(conn, conditions, parts)
+    begun = await begun_of(conn, conditions, parts, spans)
+    await note_begun(conn, begun)
     judged = await judged_until(conn, [one.limit for one in conditions])
     kept = await read_carried(conn, [one.limit for one in conditions])
     changes = changes_of(conditions, spans, judged, begun, until, kept)
@@ -161,9 +164,17 @@ def _aligned(name: str, wanted: Sequence[Scope], start: int, end: int) -> Span:
 
 
 async def begun_of(
-    conn: asyncpg.Connection, conditions: Sequence[Condition], parts: Sequence[Parts]
+    conn: asyncpg.Connection,
+    conditions: Sequence[Condition],
+    parts: Sequence[Parts],
+    changed: Mapping[int, Span] | None = None,
 ) -> dict[int, int]:
-    """Return where each channel's data begin: its first block, or the first known standstill."""
+    """Return where each channel's data begin: the short-term average of its first reading.
+
+    That is valid or not; channels without any block or known standstill are left out. It is
+    looked for among the readings where it was not noted yet, and where the first day of a
+    channel ``changed``.
+    """
     names = {version.rule.short_term for one in conditions for version in one.versions}
     first: dict[int, int] = {}
     for name in names:
@@ -173,4 +184,22 @@ async def begun_of(
             starts = [found[one] for one in (part.channel, part.idle) if one in found]
             if starts:
                 first[part.channel] = min(*starts, first.get(part.channel, starts[0]))
+    noted = await read_begun(conn, list(first))
+    first |= {channel: min(since, first[channel]) for channel, since in noted.items()}
+    unsure = {
+        channel: since
+        for channel, since in first.items()
+        if channel not in noted or (changed and changed[channel][0] < noted[channel] + DAY)
+    }
+    earlier = await first_readings(conn, unsure)
+    for one in conditions:
+        if one.channel in earlier:
+            starts = [_block_of(one, version, earlier[one.channel]) for version in one.versions]
+            first[one.channel] = min([first[one.channel], *starts])
     return first
+
+
+def _block_of(condition: Condition, version: Version, moment: int) -> int:
+    window = duration(version.rule.short_term).exact
+    starts, _ = block_edges(window, condition.zone, moment, moment + 1)
+    return int(starts[0])

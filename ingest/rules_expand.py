@@ -127,13 +127,10 @@ def _short_term(case: _Case, condition: Condition, average: str) -> str:
                 "rules",
             )
         return window_text(text)
-    if not is_fixed(average):
-        raise RuleProblem(
-            f"{case.limit.rules} makes an average over {average} of no shorter ones: "
-            "override: {short_term: 20min}",
-            "average",
-        )
-    return average
+    if is_fixed(average) and condition.statistic != "total":
+        return average
+    # Masses and a calendar's periods are made of means that are kept of every channel.
+    return "1h" if nominal("20min") % nominal(case.channel.period) else "20min"
 
 
 def _row(

@@ -89,7 +89,8 @@ def judged(  # noqa: PLR0913 - the chain and what is asked of its values
         )
     if by_idleness:
         rows.tells(IDLE, _NOT_NORMAL)
-    main = (chain.parts[0].channel.id, counted) if _converts(chain) and period > MINUTE else None
+    first_averaged = _converts(chain) and MINUTE < period == microseconds(short_term)
+    main = (chain.parts[0].channel.id, counted) if first_averaged else None
     if chain.version.validity.quadrants:
         rows.tells(SERVICED, _SERVICE)
     idle = IDLE if by_idleness else None

@@ -52,10 +52,11 @@ IdleCode = Literal["start_up", "shut_down", "stopped"]
 class Reference:
     """The state of the gas that values are compared in, as far as it is prescribed.
 
-    ``temperature`` [K] and ``pressure`` [kPa] are the reference state; ``standard`` and ``dry`` say
-    whether values are converted to it (else only where a limit's ``basis`` asks). ``oxygen``: the
-    reference oxygen [%], "limit" where each limit names its own; ``air`` is the oxygen in air,
-    ``oxygen_cap`` counts for what is measured above. ``co2`` [%] is the reference CO2 instead.
+    ``temperature`` [K] and ``pressure`` [kPa] are the reference state (273 K: of a text that has
+    0 degC as 273 K throughout); ``standard`` and ``dry`` say whether values are converted to it
+    (else only where a limit's ``basis`` asks). ``oxygen``: the reference oxygen [%], "limit" where
+    each limit names its own; ``air`` is the oxygen in air, ``oxygen_cap`` counts for what is
+    measured above. ``co2`` [%] is the reference CO2 instead.
     """
 
     temperature: Positive = 273.15

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from ingest.registry_model import Channel
     from ingest.rules_chain import Chain
-    from ingest.rules_model import RuleVersion
+    from ingest.rules_model import Reference, RuleVersion
     from ingest.rules_stack import Part, Stack
 
 Recipe = dict[str, Any]
 USUAL_COVERAGE = "2/3"
+_ROUNDED = 273.0  # K, in texts that have 0 degC so
 _PLACES = {
     "temperature": "temperature", "pressure": "pressure", "h2o": "moisture", "o2": "oxygen",
     "co2": "co2", "flow": "flow",
@@ -56,8 +57,10 @@ def chain_recipe(chain: Chain, step: int, coverage: str, counted: str) -> Recipe
         recipe[place] = _part(chain, part, required(share, step, period_of(part.channel)), counted)
     for role, channel in chain.members.items():
         scale, offset = chain.stack.unit_of(role, channel)
+        if offset:  # only degC have one
+            offset = _zero_celsius(chain.reference)
         member = _member(channel, scale, offset, required(share, step, period_of(channel)))
-        member["substitute"] = _substitute(chain.version, role)
+        member["substitute"] = _substitute(chain.version, chain.reference, role)
         recipe[_PLACES[role]] = member
     for role in ("o2", "co2"):
         if role in chain.members:
@@ -98,12 +101,17 @@ def _member(channel: Channel, scale: float, offset: float, enough: int) -> Recip
     return {**of, "scale": scale, "offset": offset, "required": enough}
 
 
-def _substitute(version: RuleVersion, role: str) -> float | None:
+def _zero_celsius(reference: Reference) -> float:
+    """Return 0 degC in K; as 273 where the reference state is (HJ 212-2017, D, eq. 18: 273 + t)."""
+    return _ROUNDED if reference.temperature == _ROUNDED else ZERO_CELSIUS
+
+
+def _substitute(version: RuleVersion, reference: Reference, role: str) -> float | None:
     value: float | None = getattr(version.substitutes, role)
     if value is None:
         return None
     if role == "temperature":
-        return value + ZERO_CELSIUS
+        return value + _zero_celsius(reference)
     return value / 100 if role == "h2o" else value
 
 

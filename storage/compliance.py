@@ -59,6 +59,10 @@ left join lateral (
     where channel = v.id order by version desc limit 1) r on true
 left join channels o on r.recipe ->> 'kind' = 'chain'
     and (r.recipe ->> 'step_us')::bigint > 60000000
+    and (r.recipe ->> 'step_us')::bigint in (
+        select 1000000 * extract(epoch from (w.rule ->> 'short_term')::interval)
+        from limits l join limit_versions w on w."limit" = l.id
+        where l.channel = v.id and w.rule ? 'statistic')
     and (o.enterprise, o.source, o.channel, o.basis)
       = (v.enterprise, v.source, r.recipe -> 'main' ->> 'channel',
          coalesce(r.recipe -> 'main' ->> 'basis', ''))

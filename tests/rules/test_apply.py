@@ -109,7 +109,7 @@ DRY_FLOW = 1e6 * 273.15 / (273.15 + 120) * 98 / 101.325 * 0.88  # m3/h at 273.15
 CALCULATED = [
     (LCP, "so2", 100 * HOT / 0.88 * (21 - 6) / (21 - 8)),
     (f"channel: so2, {KZ}", "so2", 100 * 1e6 / 3.6e6),
-    (f"channel: ppm, {KZ}", "ppm", 100 * 64.0638 / 22.414 * DRY_FLOW / 3.6e6),
+    (f"channel: ppm, {KZ}", "ppm", 100 * 64.066 / 22.414 * DRY_FLOW / 3.6e6),
     (f"channel: dry, {KZ}", "dry", 100 * (21 - 8) / (21 - 6) * DRY_FLOW / 3.6e6),
     ("channel: dry, value: 1, unit: mg/m3, rules: ied-lcp, basis: {o2: 3}", "dry",
      100 * (21 - 3) / (21 - 6)),

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ingest.rules_units import MOLAR_MASSES
+from tests.core.golden import VECTORS
 from tests.rules.given import STACK, channels_of, faults_of, recipe_of, registry
 
 EU = "dry, 6 % O2, 273.15 K, 101.3 kPa"
@@ -58,7 +60,13 @@ def test_ppm_become_mg_at_the_reference_state() -> None:
     text = registry(f"channel: ppm, {LCP}")
     recipe = recipe_of(text, "ppm", f"mg/m3, {EU}")
     assert bound(recipe) == {"oxygen": "o2"}
-    assert recipe["main"]["scale"] == pytest.approx(64.0638 / 22.414 * 101.3 / 101.325, rel=1e-12)
+    assert recipe["main"]["scale"] == pytest.approx(64.066 / 22.414 * 101.3 / 101.325, rel=1e-12)
+
+
+def test_molar_masses_are_those_of_the_published_conversions() -> None:
+    codes = {"SO2": "0330", "NO2": "0301", "CO": "0337", "HCl": "0316", "NH3": "0303"}
+    given = {gas: VECTORS[f"P_{gas}"]["input"]["M"] for gas in codes}
+    assert {gas: MOLAR_MASSES[code] for gas, code in codes.items()} == given
 
 
 def test_micrograms_become_milligrams() -> None:

@@ -84,6 +84,13 @@ create table compliance_due (
     last    timestamptz not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
+-- Where the data of a channel that is judged begin: with the short-term average of the first
+-- reading that was ever taken of it, valid or not.
+create table compliance_begun (
+    channel integer     primary key references channels,
+    since   timestamptz not null
+);
+
 create view compliance_named as
     select j.start, j.finish, c.enterprise, c.source, c.channel, l.permit,
            v.rule ->> 'rules' as rules, l.condition, l.average as window, j.value,
