@@ -10,9 +10,9 @@ import numpy as np
 from alerts.core.derived import Derived
 from alerts.core.limits import Limits
 from alerts.core.slots import granule_for, group_for, step_for
-from alerts.core.vocabulary import HOUR
+from alerts.core.vocabulary import HOUR, LONG_STEP
+from alerts.core.zones import grid
 from alerts.recompute import STANDARD_WINDOWS
-from alerts.track import LONG_STEP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,19 +50,23 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A window over channels of one period: how its slots are made and counted."""
+    """A window over channels of one period: how its slots are made and counted.
+
+    ``grid``: what its blocks end at multiples of, where they are longer than an hour.
+    """
 
     window: int
     period: int
+    grid: int
     granule: int
     group: int
     step: int
 
     @classmethod
-    def of(cls, window: int, period: int) -> Kind:
-        """Return what a window needs."""
-        granule = granule_for(window, period)
-        return cls(window, period, granule, group_for(period, granule), step_for(window))
+    def of(cls, window: int, period: int, grid: int) -> Kind:
+        """Return what a window needs where the days fit ``grid``."""
+        granule = granule_for(window, period, grid)
+        return cls(window, period, grid, granule, group_for(period, granule), step_for(window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +155,11 @@ class Layout:
         blocks, inverse = np.unique(keys, return_inverse=True)
         block_channel = (blocks >> _WINDOW_BITS).astype(np.int32)
         block_window = blocks & ((1 << _WINDOW_BITS) - 1)
-        widths, width = np.unique(block_window, return_inverse=True)
-        periods, which = np.unique(period[block_channel], return_inverse=True)
-        codes, kind = np.unique(width * len(periods) + which, return_inverse=True)
-        kinds = [
-            Kind.of(int(widths[c // len(periods)]), int(periods[c % len(periods)])) for c in codes
-        ]
+        of_zones = np.array([grid(one) for one in zones], np.int64)
+        grids = np.where(block_window > HOUR, of_zones[zone[block_channel]], LONG_STEP)
+        columns = (block_window, period[block_channel], grids)
+        first_of_kind, kind = _alike(*columns)
+        sorts = zip(*(column[first_of_kind].tolist() for column in columns), strict=True)
         limit_block = inverse[: len(number)].astype(np.intp)
         longest = np.full(channels, HOUR)
         np.maximum.at(longest, channel, window)
@@ -177,13 +180,23 @@ class Layout:
             block_channel=block_channel,
             block_window=block_window,
             block_kind=kind,
-            kinds=tuple(kinds),
+            kinds=tuple(Kind.of(*sort) for sort in sorts),
             blocks_by_channel=Rows.of(block_channel, channels),
             longest=longest + LONG_STEP,
             derived=derived,
             chains_by_member=_by_member(derived, channels),
             chained=np.isin(np.arange(channels), derived.chains.channel),
         )
+
+
+def _alike(*columns: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return a row of each kind of rows of parallel columns, and of which kind each row is."""
+    code = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        distinct, place = np.unique(column, return_inverse=True)
+        code = code * len(distinct) + place
+    _, first, kind = np.unique(code, return_index=True, return_inverse=True)
+    return first, kind
 
 
 def _by_member(derived: Derived, channels: int) -> Rows:

@@ -13,7 +13,7 @@ import numpy as np
 from alerts.core.counters import TOLERANCE, in_periods, rolling_time, runs
 from alerts.core.counters import calibration_weeks as count_weeks
 from alerts.core.evidence import exceeds, threshold
-from alerts.core.periods import beginning_of, duration, months_before
+from alerts.core.periods import beginning_of, duration, months_before, on_grid
 from alerts.core.pools import blocks
 from alerts.core.rounding import round_significant
 from alerts.core.validity import enough, operating_slots
@@ -95,7 +95,7 @@ def calibration_weeks(found: Evidence) -> Verdicts:
     rule, short = found.rule, found.short
     if rule.calibration_range is None or rule.calibrated_from is None or rule.at_most is None:
         raise ValueError("expected a calibration range, its day and at_most")
-    pool = blocks(_WEEK, found.zone, short.start, short.finish)
+    pool = blocks(_WEEK, found.zone, short.start, short.finish, found.grid)
     since = beginning_of(found.zone, rule.calibrated_from)
     over = (pool.finish <= found.until) & (pool.start >= since)
     top = np.full((1, 1), rule.calibration_range)
@@ -133,7 +133,7 @@ def special_class(found: Evidence) -> Verdicts:
     rule, short = found.rule, found.short
     if rule.per is None:
         raise ValueError("expected a period that averages are counted in")
-    pool = blocks(duration(rule.per), found.zone, short.start, short.finish)
+    pool = blocks(duration(rule.per), found.zone, short.start, short.finish, found.grid)
     starting = short.idle - short.stopped
     expected = (operating_slots(rule, short) == 0) & (starting > 0) & found.in_force
     counts = enough(rule, short.count, starting) & expected & ~np.isnan(short.mean)
@@ -166,12 +166,12 @@ def _spans(found: Evidence) -> tuple[Pool, Instants]:
         raise ValueError("expected a period that hours are counted in")
     per = duration(rule.per)
     if not rule.rolling_per:
-        pool = blocks(per, found.zone, short.start, short.finish)
+        pool = blocks(per, found.zone, short.start, short.finish, found.grid)
         return pool, pool.start
-    pool = blocks(duration("1d"), found.zone, short.start, short.finish)
+    pool = blocks(duration("1d"), found.zone, short.start, short.finish, found.grid)
     if per.months is None:
         raise ValueError(f"expected rolling months or years, not {rule.per}")
-    return pool, months_before(found.zone, pool.finish, per.months)
+    return pool, on_grid(months_before(found.zone, pool.finish, per.months), found.grid)
 
 
 def _last_rows(pool: Pool) -> Counts:

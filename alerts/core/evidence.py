@@ -55,6 +55,11 @@ class Evidence:
     method: NDArray[np.int8] | None = None
 
     @property
+    def grid(self) -> int:
+        """What periods of these averages begin at multiples of: see ``periods.edges``."""
+        return duration(self.rule.short_term).grid
+
+    @property
     def substituted(self) -> Flags:
         """Tell which short-term averages that count rest on a substitute, for all or for a part."""
         marked = self.counts & (self.short.marked > 0)

@@ -115,7 +115,8 @@ def days(  # noqa: PLR0913, PLR0917 - the rule, the rows and what is known of th
     212-2017, appendix D: 20 hours): the same share of its parts in operation where there are
     others. Without either rule it needs ``coverage`` of its parts.
     """
-    pool = blocks(duration("1d"), zone, short.start, short.finish)
+    grid = duration(rule.short_term).grid
+    pool = blocks(duration("1d"), zone, short.start, short.finish, grid)
     have, need = pool.count(valid), pool.count(expected)
     passes = have > 0
     beyond_repair = np.zeros_like(passes)
@@ -139,7 +140,8 @@ def months(rule: Rule, zone: str, found: Days) -> Flags | None:
     """
     if rule.valid_days_a_month is None:
         return None
-    pool = blocks(duration("1month"), zone, found.pool.start, found.pool.finish)
+    grid = duration(rule.short_term).grid
+    pool = blocks(duration("1month"), zone, found.pool.start, found.pool.finish, grid)
     have, need = pool.count(found.valid), pool.count(found.operating)
     least = np.full((len(pool.start), 1), rule.valid_days_a_month)
     if rule.valid_days_in_february is not None:
