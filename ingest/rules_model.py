@@ -136,6 +136,7 @@ class Condition:
     names it. ``reached``: to reach the threshold is to break it, where others say "exceed".
     ``substances``, ``except``: those that it is for, and is not for. ``of``: see
     ``alerts.core.rules.Rule``; of abatement_failure ``at_most`` and ``at_most_in_a_row`` are hours.
+    ``bound`` [mg/m3] divides failure_up_to from failure_above: they are for limits in mg/m3.
     """
 
     id: ConditionId
@@ -154,10 +155,11 @@ class Condition:
     share: Share | None = None
     of: Literal[
         "exceeding", "invalid_days", "out_of_calibration", "abatement_failure", "calibration_weeks",
-        "special_class",
+        "special_class", "failure_up_to", "failure_above",
     ] = "exceeding"  # fmt: skip
     at_most: Count | None = None
     at_most_in_a_row: Count | None = None
+    bound: Positive | None = None
     geometric: bool = False
     optional: bool = False
     substances: list[Substance] | None = None

@@ -105,6 +105,7 @@ def _rule(version: RuleVersion, condition: Condition, facts: Facts) -> Rule:
         of=condition.of,
         at_most=condition.at_most,
         at_most_in_a_row=condition.at_most_in_a_row,
+        bound=condition.bound,
         coverage=condition.coverage or facts.coverage,
         quadrants=validity.quadrants,
         leaves_out=tuple(leaves_out(version, condition)),

@@ -1,4 +1,4 @@
-"""Events that are counted along the year: abatement failures, calibration weeks, a special class.
+"""Events that are counted along the year: abatement failures, calibration weeks, special classes.
 
 Unlike parts of a period they last: an uninterrupted failure goes on over midnight and New Year,
 weeks count since the last calibration. The counting itself is that of ``alerts.core.counters``.
@@ -6,6 +6,7 @@ weeks count since the last calibration. The counting itself is that of ``alerts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,14 +132,49 @@ def special_class(found: Evidence) -> Verdicts:
     44. BImSchV, § 30: by order of the authority above twice the limit.
     """
     rule, short = found.rule, found.short
-    if rule.per is None:
-        raise ValueError("expected a period that averages are counted in")
-    pool = blocks(duration(rule.per), found.zone, short.start, short.finish, found.grid)
     starting = short.idle - short.stopped
     expected = (operating_slots(rule, short) == 0) & (starting > 0) & found.in_force
     counts = enough(rule, short.count, starting) & expected & ~np.isnan(short.mean)
     above = exceeds(rule, found.values, threshold(rule, found.limit)) & counts
-    number = pool.count(above)
+    return _apart(found, above, counts, expected)
+
+
+def failure_class(found: Evidence) -> Verdicts:
+    """Count the averages of failed abatement on one side of ``rule.bound``: shown, never judged.
+
+    Those above the threshold, as ``failures`` takes them, that are at most ("failure_up_to") or
+    above ("failure_above") the bound. State and ``allowed`` as of ``special_class``. Raises
+    ValueError without a bound.
+
+    BEP 2023, annex D: S15 and S16, dust at most and above 100 mg/m3 (the figure and the side that
+    it belongs to from an excerpt).
+    """
+    rule = found.rule
+    if rule.bound is None:
+        raise ValueError("expected a bound")
+    failing = exceeds(rule, found.values, threshold(rule, found.limit)) & found.counts
+    beyond = exceeds(replace(rule, reached=False), found.values, np.full((1, 1), rule.bound))
+    wanted = beyond if rule.of == "failure_above" else ~beyond
+    return _apart(found, failing & wanted, found.counts, found.expected)
+
+
+EVENTS = {
+    "abatement_failure": failures,
+    "calibration_weeks": calibration_weeks,
+    "special_class": special_class,
+    "failure_up_to": failure_class,
+    "failure_above": failure_class,
+}
+"""What ``rule.of`` names beside what ``alerts.core.occurrences`` counts."""
+
+
+def _apart(found: Evidence, which: Flags, counts: Flags, expected: Flags) -> Verdicts:
+    """Return how many averages of each ``rule.per`` are among ``which``, without a judgement."""
+    rule, short = found.rule, found.short
+    if rule.per is None:
+        raise ValueError("expected a period that averages are counted in")
+    pool = blocks(duration(rule.per), found.zone, short.start, short.finish, found.grid)
+    number = pool.count(which)
     return _verdicts(
         found, pool, pool.start,
         value=number.astype(np.float64),
@@ -149,14 +185,6 @@ def special_class(found: Evidence) -> Verdicts:
         exceeding=number,
         allowed=NONE,
     )  # fmt: skip
-
-
-EVENTS = {
-    "abatement_failure": failures,
-    "calibration_weeks": calibration_weeks,
-    "special_class": special_class,
-}
-"""What ``rule.of`` names beside what ``alerts.core.occurrences`` counts."""
 
 
 def _spans(found: Evidence) -> tuple[Pool, Instants]:

@@ -35,7 +35,9 @@ class Rule:
     ``alerts.core.events``: "abatement_failure" (hours above the threshold, at most ``at_most`` and
     on end ``at_most_in_a_row``), "calibration_weeks" (weeks with more than 5 % out of calibration,
     since ``calibrated_from``, the newest calibration's day), "special_class" (short-term averages
-    of start-up and shut-down above the threshold, counted and not judged).
+    of start-up and shut-down above the threshold, counted and not judged), "failure_up_to" and
+    "failure_above" (short-term averages above the threshold that are at most, or above, ``bound``;
+    counted and not judged).
 
     A short-term average is valid with ``coverage`` of its slots in normal operation, that is
     outside the statuses ``leaves_out``, and with ``quadrants`` a value in each 15 minutes of it.
@@ -74,6 +76,7 @@ class Rule:
     of: str = "exceeding"
     at_most: int | None = None
     at_most_in_a_row: int | None = None
+    bound: float | None = None
     coverage: str = "2/3"
     quadrants: bool = False
     leaves_out: tuple[str, ...] = ("start_up", "shut_down", "stopped")

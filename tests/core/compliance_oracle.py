@@ -38,6 +38,8 @@ class Judge(Events):
             "abatement_failure": self.failures,
             "calibration_weeks": self.calibration_weeks,
             "special_class": self.special_class,
+            "failure_up_to": self.failure_class,
+            "failure_above": self.failure_class,
         }
         if self.rule.of in events:
             return events[self.rule.of]()

@@ -145,6 +145,25 @@ class Events(Means):
             )  # fmt: skip
         return found
 
+    def failure_class(self) -> list[Verdict]:
+        rule = self.rule
+        assert rule.per is not None
+        bound = Decimal(str(rule.bound))
+        found = []
+        for start, finish, members in self.blocks(rule.per, self.shorts):
+            failing = [self.rounded(self.validated(s)) for s in members if self.is_above(s)]
+            above = sum(value > bound for value in failing)
+            number = above if rule.of == "failure_above" else len(failing) - above
+            expected = sum(self.expected(s) for s in members)
+            found.append(
+                Verdict(
+                    start, finish, finish <= self.until, "not_assessable",
+                    Decimal(number) if expected else None,
+                    valid=sum(self.used(s) for s in members), expected=expected, exceeding=number,
+                )
+            )  # fmt: skip
+        return found
+
 
 def in_hours(microseconds: int) -> Decimal:
     return Decimal(repr(microseconds / HOUR))

@@ -105,6 +105,10 @@ STATISTICS: list[dict[str, Any]] = [
     },
     {"statistic": "count", "average": "1h", "per": "1week", "of": "special_class"},
     *(
+        {"statistic": "count", "average": "1h", "per": "1month", "of": of, "bound": 210.0}
+        for of in ("failure_up_to", "failure_above")
+    ),
+    *(
         {**how, **what}
         for how in (
             {"substitution": "neighbours"},
