@@ -126,6 +126,14 @@ class Substitutes:
     flow: Positive | None = None
 
 
+@dataclass(config=STRICT, slots=True)
+class Classes:
+    """So many equal classes, up to ``top`` x the limit, in which averages are counted."""
+
+    number: Annotated[int, Field(ge=1, le=100)]
+    top: Factor = "1"
+
+
 @dataclass(config=STRICT, slots=True, eq=False)
 class Condition:
     """One condition that a limit must meet.
@@ -136,6 +144,7 @@ class Condition:
     names it. ``reached``: to reach the threshold is to break it, where others say "exceed".
     ``substances``, ``except``: those that it is for, and is not for. ``of``: see
     ``alerts.core.rules.Rule``; of abatement_failure ``at_most`` and ``at_most_in_a_row`` are hours.
+    ``classes``: its means are counted in classes as well.
     ``bound`` [mg/m3] divides failure_up_to from failure_above: they are for limits in mg/m3.
     """
 
@@ -166,6 +175,7 @@ class Condition:
     except_: Annotated[list[Substance] | None, Field(alias="except")] = None
     leaves_out: list[IdleCode] | None = None
     coverage: Share | None = None
+    classes: Classes | None = None
     group: ConditionId | None = None
     alert: bool = True
 

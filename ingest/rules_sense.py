@@ -34,14 +34,20 @@ def check_condition(condition: Condition) -> None:
         raise ValueError(f"of: {of} is counted: statistic count")
     if statistic == "total" and condition.geometric:
         raise ValueError("geometric is for means: a total is a sum")
-    if condition.bound is not None and of not in _OF_FAILURE:
-        raise ValueError("bound: it is for of: failure_up_to and failure_above")
+    _check_classes(condition)
     if of in EVENTS:
         _check_event(condition)
     elif condition.per is not None:
         _check_per(condition.per, rolling=condition.rolling_per)
     if statistic == "count":
         _check_count(condition)
+
+
+def _check_classes(condition: Condition) -> None:
+    if condition.bound is not None and condition.of not in _OF_FAILURE:
+        raise ValueError("bound: it is for of: failure_up_to and failure_above")
+    if condition.classes is not None and (condition.statistic != "mean" or condition.rolling):
+        raise ValueError("classes: it is means that are counted in classes, and none that roll")
 
 
 def _check_per(per: str, *, rolling: bool) -> None:

@@ -152,4 +152,6 @@ def _judged(condition: Condition) -> str:
         if condition.at_most_in_a_row is not None:
             most.append(f"at most {condition.at_most_in_a_row} in a row")
         return f"in {per} {', '.join(most)} {_OF[condition.of]}"
-    return f"each {kind}mean over {over} {sign} {threshold}"
+    classed = condition.classes
+    also = f"; counted in {classed.number} classes up to {classed.top} x limit" if classed else ""
+    return f"each {kind}mean over {over} {sign} {threshold}{also}"

@@ -52,6 +52,9 @@ class Rule:
     ``uncertainty`` is subtracted from each short-term average: "none", "limit" (``share`` of the
     limit), "value" (of the mean, at most of the limit), "calibration" (``uncertainty_amount``).
 
+    ``classes``: averages are counted in so many equal classes up to ``classes_top`` x ``limit``
+    (``alerts.core.classes``), which decides nothing.
+
     ``group``: the conditions of one group are alternatives, one that complies is enough.
     ``alert``: rolling means are followed and raise alerts. ``verified``: the clause was read in
     its source; where not, it is from memory and to be checked before anybody is fined by it.
@@ -95,6 +98,8 @@ class Rule:
     potential: float | None = None
     calibration_range: float | None = None
     calibrated_from: str | None = None
+    classes: int | None = None
+    classes_top: str = "1"
     group: str | None = None
     alert: bool = True
 

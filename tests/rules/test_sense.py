@@ -47,6 +47,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
      "statistic count"),
     ({"statistic": "count", "of": "failure_above", "per": "1year"}, "bound is missing"),
     ({**COUNT, "of": "failure_up_to", "bound": 100}, "failure_up_to is counted apart"),
+    ({**COUNT, "classes": {"number": 20}}, "it is means that are counted in classes"),
     ({**COUNT, "bound": 100}, "it is for of: failure_up_to and failure_above"),
 ]  # fmt: skip
 
