@@ -73,7 +73,7 @@ def streams(draw: st.DrawFn) -> Stream:
     return Stream(zone, readings, limit)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stream=streams(), data=st.data())
 async def test_days_are_those_counted_one_by_one(stream: Stream, data: st.DataObject) -> None:
     """In order or not, with starts from the database and from the board as it was kept."""
