@@ -10,7 +10,7 @@ import numpy as np
 from alerts.core.derived import Derived
 from alerts.core.limits import Limits
 from alerts.core.slots import granule_for, group_for, step_for
-from alerts.core.vocabulary import HOUR, LONG_STEP
+from alerts.core.vocabulary import HOUR, LONG_STEP, MINUTE
 from alerts.core.zones import grid
 from alerts.recompute import STANDARD_WINDOWS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WINDOW_BITS = 37  # a day in microseconds
+_MINUTES = 60  # more than any grid has
 
 
 def _key(channel: NDArray[np.int32], window: NDArray[np.int64] | int) -> NDArray[np.int64]:
@@ -157,9 +158,7 @@ class Layout:
         block_window = blocks & ((1 << _WINDOW_BITS) - 1)
         of_zones = np.array([grid(one) for one in zones], np.int64)
         grids = np.where(block_window > HOUR, of_zones[zone[block_channel]], LONG_STEP)
-        columns = (block_window, period[block_channel], grids)
-        first_of_kind, kind = _alike(*columns)
-        sorts = zip(*(column[first_of_kind].tolist() for column in columns), strict=True)
+        kinds, kind = _kinds(block_window, period[block_channel], grids)
         limit_block = inverse[: len(number)].astype(np.intp)
         longest = np.full(channels, HOUR)
         np.maximum.at(longest, channel, window)
@@ -180,7 +179,7 @@ class Layout:
             block_channel=block_channel,
             block_window=block_window,
             block_kind=kind,
-            kinds=tuple(Kind.of(*sort) for sort in sorts),
+            kinds=kinds,
             blocks_by_channel=Rows.of(block_channel, channels),
             longest=longest + LONG_STEP,
             derived=derived,
@@ -189,14 +188,18 @@ class Layout:
         )
 
 
-def _alike(*columns: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return a row of each kind of rows of parallel columns, and of which kind each row is."""
-    code = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        distinct, place = np.unique(column, return_inverse=True)
-        code = code * len(distinct) + place
-    _, first, kind = np.unique(code, return_index=True, return_inverse=True)
-    return first, kind
+def _kinds(
+    window: NDArray[np.int64], period: NDArray[np.int64], grid: NDArray[np.int64]
+) -> tuple[tuple[Kind, ...], NDArray[np.intp]]:
+    """Return the kinds that rows are of, and the place of each row's kind; parallel arrays."""
+    widths, width = np.unique(window, return_inverse=True)
+    periods, which = np.unique(period, return_inverse=True)
+    code = (width * len(periods) + which) * _MINUTES + grid // MINUTE
+    codes, kind = np.unique(code, return_inverse=True)
+    rest, minutes = np.divmod(codes, _MINUTES)
+    columns = widths[rest // len(periods)], periods[rest % len(periods)], minutes * MINUTE
+    sorts = zip(*(column.tolist() for column in columns), strict=True)
+    return tuple(Kind.of(*sort) for sort in sorts), kind
 
 
 def _by_member(derived: Derived, channels: int) -> Rows:
