@@ -99,10 +99,10 @@ def fingerprint(kind: Rule, zone: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def midnight_to_carry(zone: str, until: int) -> int:
+def midnight_to_carry(rule: Rule, zone: str, until: int) -> int:
     """Return up to which midnight days are over, and not since yesterday's late data are due."""
-    at = until - HELD_BACK
-    return int(edges(duration("1d"), zone, at, at + 1)[0][0])
+    at, grid = until - HELD_BACK, duration(rule.short_term).grid
+    return int(edges(duration("1d"), zone, at, at + 1, grid)[0][0])
 
 
 def carry(  # noqa: PLR0913, PLR0917 - as ``judge``
@@ -121,7 +121,7 @@ def carry(  # noqa: PLR0913, PLR0917 - as ``judge``
     ``running``: the limits with a period that is not over, others have nothing to be carried on.
     """
     zone = conditions[0].zone
-    upto = midnight_to_carry(zone, until)
+    upto = midnight_to_carry(rule, zone, until)
     rows = int(np.searchsorted(short.start, upto))
     if not rows or not running:
         return {}
@@ -156,7 +156,8 @@ def _operated_since(
 ) -> NDArray[np.int64]:
     """Return where the last operating days begin that days after the rows are pooled with, (n,)."""
     number = duration(rule.average).number
-    by_day = blocks(duration("1d"), zone, part.start, part.finish)
+    grid = duration(rule.short_term).grid
+    by_day = blocks(duration("1d"), zone, part.start, part.finish, grid)
     operates = by_day.count(
         np.broadcast_to(part.stopped < part.expected, in_force.shape) & in_force
     )

@@ -50,7 +50,8 @@ class Course:
     @classmethod
     def of(cls, rule: Rule, zone: str, short: ShortTerm) -> Course:
         """Return the days of some rows."""
-        pool = blocks(duration("1d"), zone, short.start, short.finish)
+        grid = duration(rule.short_term).grid
+        pool = blocks(duration("1d"), zone, short.start, short.finish, grid)
         return cls._of(rule, short, pool)
 
     @classmethod

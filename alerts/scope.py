@@ -161,10 +161,11 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
     """
     outer = duration(rule.per or rule.average)
     rolls = rule.rolling_per if rule.per else rule.rolling
-    start, end = _reach_of(outer, zone, first, last, rolls=rolls)
+    grid = duration(rule.short_term).grid
+    start, end = _reach_of(outer, zone, first, last, grid, rolls=rolls)
     if rule.per:
         start, end = _reach_of(
-            duration(rule.average), zone, start, end - 1, rolls=rule.rolling, forward=False
+            duration(rule.average), zone, start, end - 1, grid, rolls=rule.rolling, forward=False
         )
     if rule.at_most_in_a_row is not None:
         start -= LONGEST_RUN
@@ -174,29 +175,37 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
         start = _of_filling(rule, zone, start)
     if end < FAR:  # an average that goes on over its end belongs to the period that it begins in
         end = int(edges(duration(rule.short_term), zone, end - 1, end)[1][-1])
-    return int(edges(duration("1d"), zone, start, start + 1)[0][0]), end
+    return int(edges(duration("1d"), zone, start, start + 1, grid)[0][0]), end
 
 
 def _reach_of(  # noqa: PLR0913 - a period and how it goes on, an interval and how it is meant
-    period: Duration, zone: str, first: int, last: int, *, rolls: bool, forward: bool = True
+    period: Duration,
+    zone: str,
+    first: int,
+    last: int,
+    grid: int,
+    *,
+    rolls: bool,
+    forward: bool = True,
 ) -> tuple[int, int]:
     if period.unit == "operating_day":
         return first - OPERATING_DAYS_WITHIN, FAR
     if not rolls:
-        starts, finishes = edges(period, zone, first, last + 1)
+        starts, finishes = edges(period, zone, first, last + 1, grid)
         return int(starts[0]), int(finishes[-1])
     step = rolling_step(period)
     if step is None:
         return first - period.exact, last + (period.exact if forward else 1)
     length = (period.days or 31 * (period.months or 0)) * DAY + HOUR
-    starts, finishes = edges(step, zone, first - length, last + length + 1)
+    starts, finishes = edges(step, zone, first - length, last + length + 1, grid)
     return int(starts[0]), int(finishes[-1])
 
 
 def _of_filling(rule: Rule, zone: str, start: int) -> int:
     """Return where begins what gaps from ``start`` on are filled with."""
     if rule.substitution == "mean_two_sigma":
-        return int(edges(duration("1year"), zone, start, start + 1)[0][0])
+        grid = duration(rule.short_term).grid
+        return int(edges(duration("1year"), zone, start, start + 1, grid)[0][0])
     return start - looks_back(rule)
 
 

@@ -127,6 +127,14 @@ class Substitutes:
     flow: Positive | None = None
 
 
+@dataclass(config=STRICT, slots=True)
+class Classes:
+    """So many equal classes, up to ``top`` x the limit, in which averages are counted."""
+
+    number: Annotated[int, Field(ge=1, le=100)]
+    top: Factor = "1"
+
+
 @dataclass(config=STRICT, slots=True, eq=False)
 class Condition:
     """One condition that a limit must meet.
@@ -137,6 +145,8 @@ class Condition:
     names it. ``reached``: to reach the threshold is to break it, where others say "exceed".
     ``substances``, ``except``: those that it is for, and is not for. ``of``: see
     ``alerts.core.rules.Rule``; of abatement_failure ``at_most`` and ``at_most_in_a_row`` are hours.
+    ``classes``: its means are counted in classes as well.
+    ``bound`` [mg/m3] divides failure_up_to from failure_above: they are for limits in mg/m3.
     """
 
     id: ConditionId
@@ -155,16 +165,18 @@ class Condition:
     share: Share | None = None
     of: Literal[
         "exceeding", "invalid_days", "out_of_calibration", "abatement_failure", "calibration_weeks",
-        "special_class",
+        "special_class", "failure_up_to", "failure_above",
     ] = "exceeding"  # fmt: skip
     at_most: Count | None = None
     at_most_in_a_row: Count | None = None
+    bound: Positive | None = None
     geometric: bool = False
     optional: bool = False
     substances: list[Substance] | None = None
     except_: Annotated[list[Substance] | None, Field(alias="except")] = None
     leaves_out: list[IdleCode] | None = None
     coverage: Share | None = None
+    classes: Classes | None = None
     group: ConditionId | None = None
     alert: bool = True
 

@@ -18,7 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from alerts.core.zones import zone_info
+from alerts.core.zones import grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +42,7 @@ def _instant(value: object) -> object:
 def _zone(value: object) -> object:
     if not isinstance(value, str):
         raise TypeError("not a text")
-    zone_info(value)
-    if value[0] in "+-" and int(value[-2:]) % 20:
-        raise ValueError("not a whole multiple of 20 minutes")
+    grid(value)
     return value
 
 
@@ -99,7 +97,7 @@ EXPECTED = {
     "ready_file": "a file in a directory that is there and can be written to",
     "accept_from": "a time with its offset, such as 2026-01-01T00:00:00Z",
     "retention": "a whole number of days, 1 or more",
-    "reporting_zone": "an offset such as +05:00 (a multiple of 20 minutes) or an IANA zone name",
+    "reporting_zone": "an offset such as +05:00 (a multiple of 5 minutes) or an IANA zone name",
     "notice_expiry": "a whole number of days, 1 or more",
 }
 

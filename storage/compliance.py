@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core.compliance import Condition, Version
+from alerts.core.periods import day_on_grid, duration
 from alerts.core.rules import Rule
 from storage.copy import Fields, copy_out
 from storage.times import from_micros, to_micros
@@ -122,9 +123,13 @@ async def read_conditions(
         family = f"{row['permit']} {row['path']}"
         found[number] = Condition(number, row["channel"], family, row["zone"], ())
         mine = versions.setdefault(number, [])
-        after, until = to_micros(row["after"]), to_micros(row["until"])
+        rule = _rule(row["rule"])
+        grid = duration(rule.short_term).grid
+        after, until = (
+            day_on_grid(row["zone"], to_micros(row[name]), grid) for name in ("after", "until")
+        )
         if after < until and not row["ended"]:
-            mine.append(Version(row["version"], after, until, _rule(row["rule"])))
+            mine.append(Version(row["version"], after, until, rule))
     return [
         Condition(one.limit, one.channel, one.family, one.zone, tuple(versions[number]))
         for number, one in found.items()

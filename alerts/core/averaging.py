@@ -92,13 +92,13 @@ def pool_of(found: Evidence) -> Pool:
     if average == own:
         return Pool(short.start, short.finish, short.rows)
     if average.unit == "operating_day":
-        by_day = blocks(duration("1d"), found.zone, short.start, short.finish)
+        by_day = blocks(duration("1d"), found.zone, short.start, short.finish, found.grid)
         running = np.broadcast_to(short.stopped < short.expected, found.counts.shape)
         operates = by_day.count(running & found.in_force) > 0
         return operating_days(average.number, by_day, operates)
     if rule.rolling:
-        return rolling(average, found.zone, short.start, short.finish)
-    return blocks(average, found.zone, short.start, short.finish)
+        return rolling(average, found.zone, short.start, short.finish, found.grid)
+    return blocks(average, found.zone, short.start, short.finish, found.grid)
 
 
 def step_of(rule: Rule) -> Duration:

@@ -62,6 +62,11 @@ class Evidence:
         return figures if self.tallies is None else self.tallies.add(name, figures)
 
     @property
+    def grid(self) -> int:
+        """What periods of these averages begin at multiples of: see ``periods.edges``."""
+        return duration(self.rule.short_term).grid
+
+    @property
     def substituted(self) -> Flags:
         """Tell which short-term averages that count rest on a substitute, for all or for a part."""
         marked = self.counts & (self.short.marked > 0)

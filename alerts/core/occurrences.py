@@ -206,10 +206,10 @@ def _pool(found: Evidence, parts: Occurrences) -> Pool:
         raise ValueError("expected a period that parts are counted in")
     per = duration(found.rule.per)
     if per.unit == "operating_day":
-        days = blocks(duration("1d"), found.zone, parts.start, parts.finish)
+        days = blocks(duration("1d"), found.zone, parts.start, parts.finish, found.grid)
         return operating_days(per.number, days, days.count(parts.expected) > 0)
     make = rolling if found.rule.rolling_per else blocks
-    return make(per, found.zone, parts.start, parts.finish)
+    return make(per, found.zone, parts.start, parts.finish, found.grid)
 
 
 def _enough(found: Evidence, pool: Pool, valid: Numbers, expected: Numbers) -> Flags:
@@ -226,7 +226,7 @@ def _to_come(found: Evidence, parts: Occurrences, pool: Pool) -> Numbers:
         return whole
     ended = parts.finish[parts.over]
     since = max(pool.start[-1], ended[-1] if len(ended) else parts.start[0])
-    starts, _ = edges(parts.step, found.zone, int(since), int(pool.finish[-1]))
+    starts, _ = edges(parts.step, found.zone, int(since), int(pool.finish[-1]), found.grid)
     whole[-1] = len(starts) * found.in_force[-1]
     return whole
 

@@ -118,7 +118,8 @@ def days(  # noqa: PLR0913, PLR0917 - the rule, the rows and what is known of th
     212-2017, appendix D: 20 hours): the same share of its parts in operation where there are
     others. Without either rule it needs ``coverage`` of its parts.
     """
-    pool = blocks(duration("1d"), zone, short.start, short.finish)
+    grid = duration(rule.short_term).grid
+    pool = blocks(duration("1d"), zone, short.start, short.finish, grid)
     have, need = pool.count(valid), pool.count(expected)
     passes = have > 0
     beyond_repair = np.zeros_like(passes)
@@ -142,7 +143,8 @@ def months(rule: Rule, zone: str, found: Days, tally: Tally) -> Flags:
     HJ 212-2017, appendix D: 25 days, in February 23. Where the plant stood still on some days, the
     same share of the others.
     """
-    pool = blocks(duration("1month"), zone, found.pool.start, found.pool.finish)
+    grid = duration(rule.short_term).grid
+    pool = blocks(duration("1month"), zone, found.pool.start, found.pool.finish, grid)
     have = tally("valid_days", pool.count(found.valid))
     need = tally("operating_days", pool.count(found.operating))
     parts = tally("days", np.broadcast_to(_parts(pool), have.shape))

@@ -232,6 +232,29 @@ async def test_what_a_registry_leaves_no_room_for_is_withdrawn(plant: Plant) -> 
     assert [tuple(row) for row in everything if row["revision"]] == [(3, 1)]
 
 
+async def test_an_hour_that_midnight_cuts_belongs_to_the_day_that_it_begins_in(
+    plant: Plant,
+) -> None:
+    """In India: the hour from 18:00 UTC is the last of 1 February, by the clock half of the 2nd.
+
+    A day is over with its last hour and not before; a limit that begins on the 2nd takes its hours.
+    """
+    await plant.enterprise("Asia/Kolkata")
+    channel = await plant.channel()
+    midnight = datetime(2026, 2, 1, 18, 30, tzinfo=UTC)
+    limit = await plant.limit(channel, DAY_MEAN, until=midnight)
+    tighter = await plant.limit(channel, DAY_MEAN, permit="KZ2", since=midnight)
+    await plant.blocks(channel, "2026-01-31T19:00", [90.0] * 23)
+    await plant.work("2026-02-01T18:30")
+    assert await plant.judged() == []
+    await plant.blocks(channel, "2026-02-01T18:00", [114.0] + [90.0] * 24)
+    await plant.work("2026-02-02T19:00")
+    assert days(await plant.judged(limit)) == [("01-31 19", 91.0, "compliant")]
+    assert days(await plant.judged(tighter)) == [("02-01 19", 90.0, "compliant")]
+    counts = await plant.pool.fetch("select valid, expected from current_compliance where over")
+    assert {tuple(row) for row in counts} == {(24, 24)}
+
+
 async def test_a_limit_that_was_never_meant_is_taken_back_whole(plant: Plant) -> None:
     channel = await plant.channel()
     limit = await plant.limit(channel, DAY_MEAN)

@@ -22,8 +22,8 @@ RULES = [
     ("category: 1", "category: «5", "enterprises[0].category", "5 must be at most 4"),
     ("category: 1", "category: «0", "enterprises[0].category", "0 must be at least 1"),
     ("category: 1", "category: «1.5", "enterprises[0].category", "a whole number, found 1.5"),
-    ('"+05:00"', '«"+05:30"', "enterprises[0].reporting_zone", "a multiple of 20 minutes"),
-    ('"+05:00"', "«Asia/Kolkata", "enterprises[0].reporting_zone", "a multiple of 20 minutes"),
+    ('"+05:00"', '«"+05:37"', "enterprises[0].reporting_zone", "a multiple of 5 minutes"),
+    ('"+05:00"', '«"+15:00"', "enterprises[0].reporting_zone", "an offset such as"),
     ('"+05:00"', "«Asia/Ekibastuz", "enterprises[0].reporting_zone", "IANA name"),
     # sources
     ("[51.886, 75.377]", "[«91, 75.377]", "enterprises[0].sources[0].position[0]", "at most 90"),

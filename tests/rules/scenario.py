@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alerts.core.chain import Role, derived
-from alerts.core.periods import duration
+from alerts.core.periods import day_on_grid, duration
 from alerts.core.rules import Rule
 from alerts.core.shortterm import ShortTerm
 from alerts.core.statistics import either, judge
@@ -136,7 +136,10 @@ def _judged(case: Case, row: LimitRow, channels: dict[tuple[str, str], ChannelRo
         recipe = {"measured": row.channel} if text is None else json.loads(text)
     short = _short_term(rule, given, begin, case.said.get("raw", {}), recipe)
     until = instant(case.said["until"], case.zone) if "until" in case.said else short.finish[-1]
-    since, end = _micros(row.valid_from), _micros(row.valid_until)
+    grid = duration(rule.short_term).grid
+    since, end = (
+        day_on_grid(case.zone, _micros(one), grid) for one in (row.valid_from, row.valid_until)
+    )
     in_force = ((short.finish > since) & (short.finish <= end))[:, None]
     limit = np.array([rule.limit])
     verdicts = judge(rule, limit, short, case.zone, int(until), in_force)
