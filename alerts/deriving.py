@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.chain import Role, derived
+from alerts.core.chain import Role
+from alerts.core.converted import derived
 from alerts.core.vocabulary import HOUR, MINUTE, NEVER
 from alerts.rounds import FARTHEST
 
@@ -125,7 +126,7 @@ def complete_until(
     """
     layout = board.layout
     chains = layout.derived.chains
-    member = chains.member[:, rows]
+    member = chains.awaited[:, rows]
     evaluated, newest = board.evaluated[member], board.newest[member]
     judged = np.where(evaluated != NEVER, evaluated, newest)
     judged = np.where(member >= 0, judged, NEVER)
@@ -166,7 +167,7 @@ def complete_by_readings(
 
     ``newest`` is the newest reading of each channel of the layout (0: none).
     """
-    member = layout.derived.chains.member[:, layout.derived.chain_of(channels)]
+    member = layout.derived.chains.awaited[:, layout.derived.chain_of(channels)]
     judged = np.where((member >= 0) & (newest[member] > 0), newest[member], NEVER)
     held = slowest(judged, newest[member], layout.longest[member])
     step = layout.period[channels]
@@ -190,37 +191,31 @@ def step_values(
 
 
 def _values(board: Board, chains: Chains, begin: NDArray[np.int64]) -> NDArray[np.float64]:
-    means = {}
+    sums = {}
     alike = bool((chains.step == chains.step[0]).all())
     steps = chains.step[:1].tolist() if alike else np.unique(chains.step).tolist()
     for role in Role:
         there = chains.member[role] >= 0
         if there.any():
-            means[role] = np.full(len(chains), np.nan)
+            total, samples = np.zeros(len(chains)), np.zeros(len(chains), np.int32)
             for step in steps:
                 at = np.flatnonzero(there & (chains.step == step))
-                means[role][at] = _means(board, chains, role, at, begin[at] + step, step)
-    return derived(chains, begin, means)
+                end = begin[at] + step
+                total[at], samples[at] = _sums(board, chains.member[role, at], end, step)
+            sums[role] = total, samples
+    return derived(chains, begin, sums)
 
 
-def _means(  # noqa: PLR0913, PLR0917 - whose, of what, and which stretch of time
-    board: Board,
-    chains: Chains,
-    role: Role,
-    at: NDArray[np.intp],
-    end: NDArray[np.int64],
-    step: int,
-) -> NDArray[np.float64]:
-    """Return the mean of a member over [end - step, end), NaN where it has too few values."""
-    slots = board.rows[MINUTE][chains.member[role, at]]
-    granule = end // MINUTE
+def _sums(
+    board: Board, channel: NDArray[np.int32], end: NDArray[np.int64], step: int
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return sum and number of the values of channels over [end - step, end)."""
+    slots, granule = board.rows[MINUTE][channel], end // MINUTE
     together = len(granule) > 0 and bool((granule == granule[0]).all())
     total, samples, _ = board.rings[MINUTE].window(
         slots, int(granule[0]) if together else granule, step // MINUTE
     )
-    mean = np.full(len(at), np.nan)
-    np.divide(total, samples, out=mean, where=samples >= chains.required[role, at])
-    return mean
+    return total, samples
 
 
 def with_derived(made: Derived, newest: NDArray[np.int64]) -> NDArray[np.int64]:
