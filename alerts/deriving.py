@@ -91,7 +91,7 @@ def begun(board: Board, found: Touched) -> None:
 
 
 def simple(board: Board, found: Touched, until: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which chains can be moved on to ``until``, step by step."""
+    """Tell which chains can be moved on to ``until``, step by step, or have no step to go."""
     channel = board.layout.derived.chains.channel[found.row]
     judged = board.evaluated[channel]
     can: NDArray[np.bool_] = (
@@ -99,22 +99,39 @@ def simple(board: Board, found: Touched, until: NDArray[np.int64]) -> NDArray[np
         & (judged != NEVER)
         & (found.first >= judged)
         & (until - judged <= FARTHEST)
-        & in_memory(board, found.row)
+        & ((until <= judged) | in_memory(board, found.row))
     )
     return can
 
 
 def in_memory(board: Board, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Tell for which rows of ``chains`` the slots since the last judged step are in memory."""
+    """Tell for which rows of ``chains`` the slots since the last judged step are in memory.
+
+    Of steps of more than an hour they are not: the minutes of all channels are kept for one hour,
+    and sums of longer slots, added up in another order, would not be those of a recomputation. Such
+    a chain is read from the database once a step, when that is complete.
+    """
     chains = board.layout.derived.chains
     ring, member = board.rings.get(MINUTE), chains.member[:, rows]
     if ring is None:
         return np.zeros(len(rows), np.bool_)
     slots = board.rows[MINUTE][member]
-    begin = board.evaluated[chains.channel[rows]] // MINUTE
-    kept = (member < 0) | ((slots >= 0) & (ring.head[slots] - ring.size < begin))
-    whole = np.asarray(kept.all(axis=0), np.bool_)
+    begin = board.evaluated[chains.channel[rows]]
+    unread = board.cold[member] & (board.newest[member] >= begin)
+    kept = (slots >= 0) & (ring.head[slots] - ring.size < begin // MINUTE) & ~unread
+    whole = np.asarray(((member < 0) | kept).all(axis=0), np.bool_)
     return whole & (chains.step[rows] <= HOUR)
+
+
+def to_read(board: Board, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+    """Return the members of rows of ``chains`` that are to be read into memory beside them.
+
+    A channel that selects statuses no reading has now would stay unread for long.
+    """
+    selects = board.layout.derived.selects.channel
+    member = np.unique(board.layout.derived.chains.member[:, rows])
+    member = member[np.isin(member, selects)]
+    return member[board.cold[member]]
 
 
 def complete_until(

@@ -104,6 +104,16 @@ class Derived:
         order = self._select_order
         return _found(self.selects.channel[order], order, channels)
 
+    def measured(self, channels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the measured channel that each channel is, selects from, or mainly is made of."""
+        row, found = self.chain_of(channels), channels.copy()
+        main = np.full(len(channels), -1, np.int32)
+        main[row >= 0] = self.chains.member[Role.MAIN, row[row >= 0]]
+        found[main >= 0] = main[main >= 0]
+        select = self._select_of(found)
+        found[select >= 0] = self.selects.of[select[select >= 0]]
+        return found
+
     def with_selected(self, readings: Readings) -> Readings:
         """Return readings and, after them, those of channels that select from theirs.
 

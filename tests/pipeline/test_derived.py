@@ -30,7 +30,7 @@ EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
 _CHANNEL = """
 with made as (
     insert into ams.channels (id, enterprise, source, channel, basis) overriding system value
-    select max(id) + 1, 'gres1', 'stack-1', 'so2', $1 from ams.channels returning id)
+    select max(id) + 1, 'gres1', 'stack-1', $4, $1 from ams.channels returning id)
 insert into ams.channel_versions (channel, version, effective, parameter, uom, period_us, recipe)
 select id, 1, '2020-01-01', '0330', 'mg/m3', $2, $3::jsonb from made returning channel
 """
@@ -79,21 +79,41 @@ def chain(step: int, main: dict[str, Any], **roles: Any) -> dict[str, Any]:
 
 OXYGEN = {"oxygen": member("nox", scale=0.05, wet=False), "reference": {"oxygen": 6.0}}
 WARM = {"temperature": member("dust", offset=273.15)}
-REPAIR = {"kind": "select", "of": {"channel": "so2", "basis": ""}, "value": "measured"}
-DERIVED = {
-    "at 6 % O2": chain(MINUTE, member("so2"), **OXYGEN),
-    "at 6 % O2, mark": chain(
+
+
+def select(channel: str, *statuses: str, value: str = "measured") -> dict[str, Any]:
+    of = {"channel": channel, "basis": ""}
+    return {"kind": "select", "of": of, "statuses": statuses, "value": value}
+
+
+CALIBRATIONS = [{"from_us": START + HOUR, "intercept": -3.0, "slope": 1.1}]
+# Values in calibration take the part of those in start-up: they count, and are not corrected.
+MIXED: dict[str, Any] = {"main": member("so2", basis="also"), "uncorrected": "only", **OXYGEN}
+DERIVED = [
+    ("at 6 % O2", chain(MINUTE, member("so2"), **OXYGEN)),
+    ("at 6 % O2, mark", chain(
         MINUTE,
         member("so2"),
         output="mark",
         oxygen=member("nox", scale=0.05, wet=False) | {"substitute": 8.0},
         reference={"oxygen": 6.0},
-    ),
-    "at 0 °C": chain(20 * MINUTE, member("so2", required=4), **WARM),
-    "idle": REPAIR | {"statuses": ["calibration", "malfunction"], "value": "idle"},
-    "in repair": REPAIR | {"statuses": ["calibration", "malfunction"]},
-    "in repair at 6 % O2": chain(MINUTE, member("so2", basis="in repair"), **OXYGEN),
-}
+    )),
+    ("at 0 °C", chain(20 * MINUTE, member("so2", required=4), **WARM)),
+    ("idle", select("so2", "calibration", "malfunction", value="idle")),
+    ("in repair", select("so2", "calibration", "malfunction")),
+    ("in repair at 6 % O2", chain(MINUTE, member("so2", basis="in repair"), **OXYGEN)),
+    ("also", select("so2", "valid", "calibration")),
+    ("only", select("so2", "calibration")),
+    ("also", select("nox", "valid", "calibration")),
+    ("only", select("nox", "calibration")),
+    ("at 6 % O2 but for some", chain(MINUTE, **MIXED)),
+    ("20 minutes at 6 % O2 but for some", chain(
+        20 * MINUTE,
+        **MIXED | {"main": MIXED["main"] | {"required": 2, "calibrations": CALIBRATIONS}},
+        second=member("nox", basis="also", required=4, calibrations=CALIBRATIONS),
+    )),
+    ("two hours", chain(2 * HOUR, member("so2", required=20), second=member("dust"))),
+]  # fmt: skip
 
 
 @pytest_asyncio.fixture
@@ -103,14 +123,17 @@ async def template(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
     registry.write_text(REGISTRY)
     async with prepared(postgres_url, registry, FIRST) as name:
         conn = await asyncpg.connect(in_database(postgres_url, name))
-        for basis, recipe in DERIVED.items():
+        for basis, recipe in DERIVED:
             step = recipe.get("step_us", MINUTE)
-            channel = await conn.fetchval(_CHANNEL, basis, step, json.dumps(recipe))
+            of = recipe.get("of") or recipe["main"]
+            channel = await conn.fetchval(_CHANNEL, basis, step, json.dumps(recipe), of["channel"])
             for average, window, value in (
                 ("20min", 20, 80.0),
                 ("1h", 60, 90.0),
                 ("1d", 1440, 60.0),
             ):
+                if window * MINUTE % step:
+                    continue
                 rule = None if average == "1h" else json.dumps({"alert": True})
                 await conn.execute(_LIMIT, channel, average, window * MINUTE, value, rule)
         await conn.close()
