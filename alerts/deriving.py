@@ -118,7 +118,7 @@ def in_memory(board: Board, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
     slots = board.rows[MINUTE][member]
     begin = board.evaluated[chains.channel[rows]]
     unread = board.cold[member] & (board.newest[member] >= begin)
-    kept = (slots >= 0) & (ring.head[slots] - ring.size < begin // MINUTE) & ~unread
+    kept = (slots >= 0) & (ring.head[slots] < begin // MINUTE + ring.size) & ~unread
     whole = np.asarray(((member < 0) | kept).all(axis=0), np.bool_)
     return whole & (chains.step[rows] <= HOUR)
 

@@ -15,14 +15,15 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 
-from alerts.core.vocabulary import HOUR, MINUTE
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
+from ingest.judging import JudgingStore
 from tests.fixtures.database import in_database
-from tests.pipeline.streams import FIRST, REGISTRY, START, Stream, streams
-from tests.pipeline.test_order import arriving, assert_as_in_order, followed, minutes
-from tests.pipeline.whole import prepared
+from tests.pipeline.streams import FIRST, REGISTRY, START, Message, Reading, Stream, streams
+from tests.pipeline.test_order import arriving, assert_as_in_order, deliver, followed, minutes
+from tests.pipeline.whole import prepared, whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
@@ -177,3 +178,29 @@ async def test_a_member_that_was_silent_before_a_restart_holds_nothing_back(
     )
     found = await assert_as_in_order(postgres_url, template, stream, START)
     assert any(one["basis"] == "at 6 % O2, mark" for one in found["blocks of derived channels"])
+
+
+async def test_a_chain_of_long_steps_is_read_once_a_step(
+    postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes are not in memory for so long: it is computed when a step of it is complete."""
+    read: list[Sequence[int]] = []
+    read_series = JudgingStore.read_series
+
+    async def counted(store: JudgingStore, channels: Sequence[int], *span: int) -> Any:
+        read.append(channels)
+        return await read_series(store, channels, *span)
+
+    monkeypatch.setattr(JudgingStore, "read_series", counted)
+    async with whole(postgres_url, template, START) as server:
+        for number in range(245):
+            at = START + number * MINUTE
+            dust = (Reading("dust", at, 10.0, None),) * (number % 20 == 0)
+            some = (*minutes(number, number, 40.0), *dust)
+            await deliver(server, [Message(some, number, at + SECOND)])
+        assert len(read) == 2
+        await server.end(START + 2 * DAY)
+        found = (await server.answers(START))["blocks of derived channels"]
+        of_it = [(one["mean"], one["count"]) for one in found if one["basis"] == "two hours"]
+        assert of_it == [(50.0, 2)]  # the third has 5 of the 20 values that it needs
+        assert await server.audit(FIRST) == []
