@@ -191,8 +191,9 @@ class RuleVersion:
 
     ``short_term``: the averages that longer ones are made of, "limit" for the limit's own average.
     ``normalise``: "each" value before it is averaged, or the "short_term" average. ``counts``: the
-    statuses whose values enter averages beside ``valid`` ones; ``leaves_out``: those that are no
-    normal operation, which an average need not cover. ``decimals``: averages are rounded to so many
+    statuses whose values enter averages beside ``valid`` ones; ``uncorrected``: those of them whose
+    values are not brought to the reference oxygen or CO2; ``leaves_out``: those that are no normal
+    operation, which an average need not cover. ``decimals``: averages are rounded to so many
     before they are compared. ``label`` tells by which end a period is named. ``unverified`` names
     settings that are from memory. ``substitution``: how missing short-term averages are filled
     before longer ones are made of them; ``potential`` is the maximum potential value (in the
@@ -206,6 +207,7 @@ class RuleVersion:
     short_term: Annotated[str, AfterValidator(check_short_term)] = LIMIT_AVERAGE
     validity: ValidityRules = Field(default_factory=ValidityRules)
     counts: list[StatusCode] = Field(default_factory=list)
+    uncorrected: list[StatusCode] = Field(default_factory=list)
     leaves_out: list[IdleCode] = Field(default_factory=list)
     uncertainty: Uncertainty = Field(default_factory=Uncertainty)
     substitutes: Substitutes = Field(default_factory=Substitutes)

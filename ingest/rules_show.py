@@ -68,6 +68,11 @@ def _settings(version: RuleVersion) -> Iterator[str]:
         yield f"  Left out (no normal operation): {', '.join(version.leaves_out)}"
     if version.counts:
         yield f"  Counted beside valid values: {', '.join(version.counts)}"
+    if version.uncorrected:
+        yield (
+            "  Where they count, not brought to the reference oxygen or CO2: values of "
+            f"{', '.join(version.uncorrected)}"
+        )
     given = version.uncertainty
     if given.method != "none":
         shares = ", ".join(f"{code} {share}" for code, share in given.shares.items())

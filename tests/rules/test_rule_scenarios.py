@@ -80,6 +80,7 @@ def test_each_preset_has_a_scenario_from_raw_values(rules: str) -> None:
 
 GASES = {
     "0337": "co", "0330": "so2", "0301": "nox", "0304": "nox", "2902": "dust", "2908": "dust",
+    "2754": "toc",
     "0316": "hcl", "0342": "hf", "0410": "ch4", "1325": "hcho", "0183": "hg", "0303": "nh3",
 }  # fmt: skip
 
