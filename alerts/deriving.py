@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core.chain import Role, derived
-from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.core.vocabulary import FOREVER, HOUR, MINUTE, NEVER
 from alerts.rounds import FARTHEST
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from alerts.core.records import Readings
     from alerts.layout import Layout
 
-FOREVER = np.iinfo(np.int64).max
 _ABREAST = 16_384  # chains that are computed together: they stay in the processor's cache
 
 
@@ -55,9 +54,11 @@ def touched(board: Board, readings: Readings) -> Touched:
     layout = board.layout
     chains = layout.derived.chains
     channel, inverse = np.unique(readings.channel, return_inverse=True)
-    owner, chain = layout.chains_by_member.of_channels(channel)
-    row, place = np.unique(chain, return_inverse=True)
     first, last = _extent(len(channel), inverse, readings.time, readings.time)
+    owner, one = layout.memberships.by_member.of_channels(channel)
+    still = first[owner] < layout.memberships.until[one]  # a member then, of one that went on
+    owner, chain = owner[still], layout.memberships.chain[one[still]]
+    row, place = np.unique(chain, return_inverse=True)
     fresh = np.ones(len(channel), np.bool_)
     np.logical_and.at(fresh, inverse, readings.fresh)
     main = chains.member[Role.MAIN, row]
@@ -98,22 +99,27 @@ def simple(board: Board, found: Touched, until: NDArray[np.int64]) -> NDArray[np
         & (judged != NEVER)
         & (found.first >= judged)
         & (until - judged <= FARTHEST)
-        & in_memory(board, found.row)
+        & in_memory(board, found.row, until)
     )
     return can
 
 
-def in_memory(board: Board, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Tell for which rows of ``chains`` the slots since the last judged step are in memory."""
-    chains = board.layout.derived.chains
+def in_memory(board: Board, rows: NDArray[np.intp], until: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell for which rows of ``chains`` all is in memory from the last judged step to ``until``.
+
+    The members' slots, and the version of the recipe that decides.
+    """
+    made = board.layout.derived
+    chains = made.chains
     ring, member = board.rings.get(MINUTE), chains.member[:, rows]
     if ring is None:
         return np.zeros(len(rows), np.bool_)
     slots = board.rows[MINUTE][member]
-    begin = board.evaluated[chains.channel[rows]] // MINUTE
-    kept = (member < 0) | ((slots >= 0) & (ring.head[slots] - ring.size < begin))
+    judged, step = board.evaluated[chains.channel[rows]], chains.step[rows]
+    kept = (member < 0) | ((slots >= 0) & (ring.head[slots] - ring.size < judged // MINUTE))
     whole = np.asarray(kept.all(axis=0), np.bool_)
-    return whole & (chains.step[rows] <= HOUR)
+    decides = (judged + step > chains.since[rows]) & (until <= made.decides_until[rows])
+    return whole & decides & (step <= HOUR)
 
 
 def complete_until(
@@ -200,7 +206,8 @@ def _values(board: Board, chains: Chains, begin: NDArray[np.int64]) -> NDArray[n
             for step in steps:
                 at = np.flatnonzero(there & (chains.step == step))
                 means[role][at] = _means(board, chains, role, at, begin[at] + step, step)
-    return derived(chains, begin, means)
+    ended = begin + chains.step > chains.until
+    return np.where(ended, np.nan, derived(chains, begin, means))
 
 
 def _means(  # noqa: PLR0913, PLR0917 - whose, of what, and which stretch of time
@@ -226,6 +233,8 @@ def _means(  # noqa: PLR0913, PLR0917 - whose, of what, and which stretch of tim
 def with_derived(made: Derived, newest: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the newest reading of each channel, of derived ones that of what they are made of."""
     extended = newest.copy()
-    extended[made.selects.channel] = newest[made.selects.of]
-    extended[made.chains.channel] = extended[made.chains.member[Role.MAIN]]
+    selects = made.selects
+    np.maximum.at(extended, selects.channel, np.minimum(newest[selects.of], selects.until))
+    main = extended[made.chains.member[Role.MAIN]]
+    extended[made.chains.channel] = np.minimum(main, made.ends)
     return extended

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
+from alerts.adopt import not_judged_by
 from alerts.core.vocabulary import NEVER
 from alerts.deriving import with_derived
 from alerts.engine import Engine
@@ -166,12 +167,7 @@ async def start_judging(
     engine = Engine(store, board, unresolved, last, NEVER if kept_from is None else kept_from)
     warm = int((~board.cold & (board.evaluated != NEVER)).sum())
     await engine.wake(spans, tail(store.pool, board, in_memory, (after, last), now))
-    versions = registry.limits
-    starts: dict[int, int] = {}
-    for row in np.flatnonzero(versions.version > judged_version).tolist():
-        channel, start = int(versions.channel[row]), int(versions.valid_after[row])
-        starts[channel] = min(start, starts.get(channel, start))
-    await engine.judge_from(starts)
+    await engine.judge_from(not_judged_by(layout, judged_version))
     await engine.flush()
     await store.note_registry(registry.version)
     _log.info(

@@ -23,7 +23,7 @@ from alerts.core.conditions import (
     to_standard_state,
 )
 from alerts.core.quantities import standard_flow
-from alerts.core.vocabulary import MINUTE
+from alerts.core.vocabulary import FOREVER, MINUTE, NEVER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,8 @@ class Chains:
     ``standard``: it is at the target's temperature and pressure, whatever the flow is.
     ``stated_oxygen``: the main value is at this reference oxygen already. Of the target state NaN
     means: not converted to. ``mass`` is the factor on concentration x flow (NaN: no mass flow).
-    ``mark``: the value is 1 where a substitute was used, and nothing elsewhere.
+    ``mark``: the value is 1 where a substitute was used, and nothing elsewhere. ``version`` is the
+    registry's that says so, of steps that end after ``since`` and not after ``until`` (us).
     """
 
     channel: NDArray[np.int32]
@@ -85,6 +86,9 @@ class Chains:
     co2_floor: Floats
     mass: Floats
     mark: NDArray[np.bool_]
+    version: NDArray[np.int32]
+    since: NDArray[np.int64]
+    until: NDArray[np.int64]
 
     @classmethod
     def neutral(cls, n: int, versions: int = 0) -> Self:
@@ -98,7 +102,7 @@ class Chains:
             offset=np.zeros(roles),
             required=np.ones(roles, np.int32),
             substitute=np.full(roles, np.nan),
-            calibrated_from=np.full((versions, n), np.iinfo(np.int64).max),
+            calibrated_from=np.full((versions, n), FOREVER),
             intercept=np.zeros((versions, n)),
             slope=np.ones((versions, n)),
             temperature=np.full(n, ZERO_CELSIUS),
@@ -117,6 +121,9 @@ class Chains:
             flow_standard=no.copy(),
             standard=no.copy(),
             mark=no.copy(),
+            version=np.zeros(n, np.int32),
+            since=np.full(n, NEVER),
+            until=np.full(n, FOREVER),
         )
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 NEVER = -(2**63)  # the instant that stands for "none" in int64 arrays
+FOREVER = 2**63 - 1  # the end of what has none
 
 
 class Status(IntEnum):
