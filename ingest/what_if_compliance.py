@@ -167,6 +167,7 @@ class Supposed(Chunk):
         rows = rows[~(np.isin(rows["channel"], known_otherwise) & earlier)]
         kept = ~np.isin(_keys(stored), _keys(rows))
         later = stored["start"] + window > self.since
+        later &= stored["start"] >= self.archive.kept_from  # what is older stays as decided
         kept &= ~(np.isin(stored["channel"], known_otherwise) & later)
         return np.concatenate([rows, _figures(stored[kept])])
 

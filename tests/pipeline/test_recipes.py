@@ -18,7 +18,7 @@ from storage.registry_load import load_registry
 from storage.times import from_micros
 from tests.pipeline.streams import START, Stream, streams
 from tests.pipeline.test_derived import DERIVED, OXYGEN, REPAIR, chain, member, template
-from tests.pipeline.test_order import FIRST, arriving, follow, minutes, run_in_order
+from tests.pipeline.test_order import FIRST, follow, run_in_order
 from tests.pipeline.whole import ZONE, Answers, Whole, assert_equal, of_event_time, whole
 
 if TYPE_CHECKING:

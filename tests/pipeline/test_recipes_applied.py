@@ -11,11 +11,12 @@ import pytest_asyncio
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
 from alerts.track import iso
 from ingest.compliance import SETTLED, Follower
+from ingest.judging import JudgingStore
 from ingest.registry_command import apply_registry_file
 from storage.registry_load import load_registry
 from storage.times import from_micros
 from tests.compliance.plant import at
-from tests.pipeline.test_what_if import after, foretold, stored, written
+from tests.pipeline.test_what_if import after, apply, foretold, stored, written
 from tests.pipeline.test_what_if import assert_equal as assert_as_foretold
 from tests.pipeline.whole import ZONE, Whole, assert_equal, of_event_time, prepared, whole
 
@@ -61,6 +62,7 @@ _BLOCKS = """
 select b.window_s, b.start, b.finish, b.revision from ams.blocks b
 join ams.channels c on c.id = b.channel where c.basis <> '' order by 1, 2, 4
 """
+_FIGURES = '"limit", start, finish, value, state, valid, expected, exceeding, allowed, substituted'
 
 
 @pytest_asyncio.fixture
@@ -110,23 +112,25 @@ async def comply(server: Whole) -> None:
     await Follower(store, server.metrics, ZONE, lambda: server.now + SETTLED).work()
 
 
-async def finish(server: Whole) -> dict[str, list[Any]]:
-    """End all that can; return what the API says, and the verdicts."""
+async def settle(server: Whole) -> None:
+    """End all that can."""
     server.now = MIDNIGHT + DAYS * DAY + HOUR
     await server.sweep()
     await server.sweep()
-    await server.judge.engine.flush()
+    await server.judge.finish()
     await comply(server)
     await comply(server)  # what is quiet is seen when all else is judged
+
+
+async def finish(server: Whole) -> dict[str, list[Any]]:
+    """End all that can; return what the API says, and the verdicts."""
+    await settle(server)
     assert await server.audit(MIDNIGHT - DAY) == []
     found = of_event_time(await server.answers(EFFECTIVE))
     said = [
         row
         for table in ("current_compliance where over", "compliance_running")
-        for row in await server.rows(
-            'select "limit", start, finish, value, state, valid, expected, exceeding, allowed,'
-            f" substituted from {table}"  # noqa: S608 - our own names
-        )
+        for row in await server.rows(f"select {_FIGURES} from {table}")  # noqa: S608 - our own
     ]
     # A forecast is of when it was made, and withdrawn by nothing but a later one.
     alerts = [one for one in found["alerts"] if one["kind"] == "limit"]
@@ -172,3 +176,88 @@ async def test_all_is_as_if_it_had_been_applied_in_time(
         revised = [row for row in await server.rows(_BLOCKS) if row not in before and row[3] > 0]
         assert revised
         assert all(row[2] > from_micros(EFFECTIVE) for row in revised)
+
+
+class Killed(Exception):  # noqa: N818 - no error: what ends the server
+    """Ends whatever is done, as the end of the process would."""
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("point", ["save_alerts", "save_blocks", "note_registry"])
+async def test_killed_amid_it_the_end_is_the_same(
+    postgres_url: str, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """While it judges again, and at the next start once more."""
+    file = written(tmp_path / "other.yaml", REGISTRY.replace(*CHANGES["calibration"]))
+
+    async def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    async with (
+        whole(postgres_url, template, MIDNIGHT) as server,
+        whole(postgres_url, template, MIDNIGHT) as calm,
+    ):
+        for one in (server, calm):
+            await comply(one)
+            await send(one, 0, 24 * DAYS)
+        await calm.judge.follow(await applied(calm, file))
+        expected = await finish(calm)
+
+        known = await applied(server, file)
+        with monkeypatch.context() as patched:
+            patched.setattr(JudgingStore, point, killed)
+            with pytest.raises(Killed):
+                await server.judge.follow(known)
+            await server.stop()
+            with pytest.raises(Killed):
+                await server.begin()
+        await server.begin()
+        assert_equal(await finish(server), expected)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("change", CHANGES)
+async def test_what_would_differ_is_what_then_does(
+    postgres_url: str, template: str, tmp_path: Path, change: str
+) -> None:
+    file = written(tmp_path / "other.yaml", REGISTRY.replace(*CHANGES[change]))
+    async with whole(postgres_url, template, MIDNIGHT) as server:
+        await comply(server)
+        await send(server, 0, 24 * DAYS)
+        await settle(server)
+        end = server.now - 2 * MINUTE
+        now = await stored(server, EFFECTIVE, end)
+        found, _ = await foretold(server, file, EFFECTIVE, end)
+        assert {one.kind for one in found} >= {"verdict"}
+        await apply(server, file, EFFECTIVE)
+        assert_as_foretold(await stored(server, EFFECTIVE, end), after(now, found))
+        assert await server.audit(MIDNIGHT - DAY) == []
+
+
+@pytest.mark.timeout(240)
+async def test_what_rests_on_readings_that_were_dropped_stays_as_decided(
+    postgres_url: str, template: str, tmp_path: Path
+) -> None:
+    """Blocks that begin before are not made anew; verdicts are made of those and of new ones."""
+    file = written(tmp_path / "other.yaml", REGISTRY.replace(*CHANGES["calibration"]))
+    kept = EFFECTIVE + 25 * HOUR
+    async with whole(postgres_url, template, MIDNIGHT) as server:
+        await comply(server)
+        await send(server, 0, 24 * DAYS)
+        await settle(server)
+        moment = from_micros(kept)
+        await server.pool.execute("update ams.installation set readings_from = $1", moment)
+        await server.pool.execute("delete from ams.readings where time < $1", moment)
+        await server.restart(forgetful=True)
+        server.now += 2 * MINUTE  # the clock has its first say a minute after a start
+        await server.sweep()
+        end = server.now - 2 * MINUTE
+        now = await stored(server, EFFECTIVE, end)
+        found, _ = await foretold(server, file, EFFECTIVE, end)
+        await apply(server, file, EFFECTIVE)
+        then = await stored(server, EFFECTIVE, end)
+        assert_as_foretold({"verdict": then["verdict"]}, {"verdict": after(now, found)["verdict"]})
+        revised = [row for row in await server.rows(_BLOCKS) if row[3] > 0]
+        assert revised
+        assert min(row[1] for row in revised) >= moment
+        assert await server.audit(MIDNIGHT - DAY) == []
