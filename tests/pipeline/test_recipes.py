@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from alerts.core.vocabulary import HOUR, MINUTE
 from storage.registry_load import load_registry
 from storage.times import from_micros
-from tests.pipeline.streams import START, Stream, streams
+from tests.pipeline.streams import START, Reading, Stream, streams
 from tests.pipeline.test_derived import DERIVED, OXYGEN, REPAIR, chain, member, template
-from tests.pipeline.test_order import FIRST, follow, run_in_order
+from tests.pipeline.test_order import FIRST, arriving, follow, minutes, run_in_order
 from tests.pipeline.whole import ZONE, Answers, Whole, assert_equal, of_event_time, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from storage.registry import Registry
 
 __all__ = ["template"]  # a fixture
@@ -59,7 +61,7 @@ join ams.channel_versions v on v.channel = c.id and v.version = 1
 class Change(NamedTuple):
     """Recipes by basis (None: it ends) from ``effective`` on, applied before a batch comes."""
 
-    recipes: dict[str, dict[str, Any] | None]
+    recipes: Mapping[str, dict[str, Any] | None]
     effective: int
     batch: int = 0
     stopped: bool = False
@@ -147,3 +149,33 @@ async def test_order_of_arrival_and_of_changes_decides_nothing(
 ) -> None:
     """Delayed, shuffled, revised, cut and restarted, with recipes that change anywhere in it."""
     await assert_as_if_announced(postgres_url, template, *found)
+
+
+async def test_what_comes_late_is_computed_by_the_recipe_of_its_time(
+    postgres_url: str, template: str
+) -> None:
+    """Before and after the change, and of a member that the recipe has no more."""
+
+    def oxygen(first: int, last: int) -> tuple[Reading, ...]:
+        return tuple(one._replace(key="nox") for one in minutes(first, last, 100.0))
+
+    def temperature(slot: int) -> tuple[Reading, ...]:
+        return (Reading("dust", START + slot * 20 * MINUTE, 50.0, None),)
+
+    parts = (
+        *(minutes(0, 19, 95.0), oxygen(0, 9), minutes(20, 179, 95.0), oxygen(30, 179)),
+        *(oxygen(10, 29), temperature(0), temperature(5)),
+    )
+    stream = arriving(*((START + (3 + n) * HOUR, one) for n, one in enumerate(parts)))
+    change = Change(CHANGES, START + 70 * MINUTE, batch=4)
+    found = await assert_as_if_announced(postgres_url, template, stream, [change])
+    means = {
+        (one["basis"], one["start"]): one["mean"]
+        for one in found["blocks of derived channels"]
+        if one["window_s"] == 1200
+    }
+    start = from_micros(START)
+    assert means["at 0 °C", start] == pytest.approx(95.0 * (273.15 + 50) / 273.15)
+    assert means["at 6 % O2", start] == pytest.approx(95.0 * 15 / 16)
+    later = from_micros(START + 80 * MINUTE)
+    assert means["at 6 % O2", later] == pytest.approx((2 + 1.1 * 95.0) * 15 / 16)
