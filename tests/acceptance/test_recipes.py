@@ -64,14 +64,9 @@ async def test_a_calibration_three_days_back_and_the_server_killed_amid(here: Pa
     old = plants.write(here, registry(first))
     new = plants.write(here, registry(first, {"from": "2026-01-02", "slope": 2.0}), "new.json")
     span = ("--start", rfc3339(EFFECTIVE), "--end", rfc3339(BEGIN + DAYS * 24 * HOUR))
+    assert (await AmsServer(here).command("registry", "apply", old)).code == 0
     async with serving(here) as server:
-        assert (await server.command("registry", "apply", old)).code == 0
         async with plant(server.mqtt) as unit, server.api() as api:
-
-            async def known() -> bool:
-                return bool(await api.items("units"))
-
-            await until(known, "the registry to be in use")
             for hour in range(0, DAYS * 24, 12):
                 moments = (BEGIN + (hour * 60 + n) * HOUR / 60 for n in range(720))
                 await unit.send(*(sample(one, {"so2": 150.0, "o2": 6.0}) for one in moments))
