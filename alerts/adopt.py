@@ -9,6 +9,7 @@ import numpy as np
 
 from alerts.board import Board
 from alerts.core.limits import Limits
+from alerts.core.versions import Versions, changed, earlier_of
 from alerts.core.vocabulary import NEVER
 from alerts.deriving import with_derived
 
@@ -36,10 +37,10 @@ def carry_over(old: Board, layout: Layout) -> Board:
     zones = np.array([*old.layout.zones, *layout.zones], object)
     was = zones[old.layout.zone[:n]]
     now = zones[layout.zone[:n] + len(old.layout.zones)]
-    changed = (old.layout.period[:n] != layout.period[:n]) | (was != now)
+    other = (old.layout.period[:n] != layout.period[:n]) | (was != now)
     for granule, ring in new.rings.items():
-        changed |= _copy_ring(old, new, granule, ring, n)
-    new.cold[:n] |= changed & (new.newest[:n] != NEVER)
+        other |= _copy_ring(old, new, granule, ring, n)
+    new.cold[:n] |= other & (new.newest[:n] != NEVER)
     _copy_machines(old, new)
     _derive_anew(old, new)
     return new
@@ -47,9 +48,10 @@ def carry_over(old: Board, layout: Layout) -> Board:
 
 def _derive_anew(old: Board, new: Board) -> None:
     """Make derived channels cold that are new, or computed otherwise than before."""
-    before, now = old.layout.derived, new.layout.derived
-    channels = np.append(now.selects.channel, now.chains.channel)
-    anew = channels[~now.same_as(before, channels)]
+    now = new.layout.derived
+    otherwise = np.array(sorted(now.changed_since(old.layout.derived)), np.int32)
+    derived = np.append(now.selects.channel, now.chains.channel)
+    anew = np.intersect1d(otherwise, derived)
     new.newest[anew] = with_derived(now, new.newest)[anew]
     new.cold[anew] = new.newest[anew] != NEVER
 
@@ -82,40 +84,40 @@ def _copy_machines(old: Board, new: Board) -> None:
         new.machine.put(same, old.machine.take(place[same]))
 
 
-def changed_since(old: Limits, new: Limits) -> dict[int, int]:
+def changed_since(old: Layout, new: Layout) -> dict[int, int]:
     """Return by channel the time from which windows are judged otherwise than before.
 
-    A new, changed or vanished version counts from its ``valid_after``; one that merely ends
-    otherwise (a successor came) from the earlier of the two ends.
+    Because a limit is another, or the recipe of what it judges. What is derived for the first time
+    is judged for its limits' sake.
     """
-    was, now = _keys(old), _keys(new)
-    _, before, after = np.intersect1d(was, now, assume_unique=True, return_indices=True)
-    gone, come = np.setdiff1d(np.arange(len(was)), before), np.setdiff1d(np.arange(len(now)), after)
-    other = np.zeros(len(before), np.bool_)
-    for one in fields(Limits):
-        if one.name != "valid_until":
-            other |= getattr(old, one.name)[before] != getattr(new, one.name)[after]
-    ends = np.minimum(old.valid_until[before], new.valid_until[after])
-    moved = ~other & (old.valid_until[before] != new.valid_until[after])
-    channels = (
-        *(old.channel[gone], new.channel[come]),
-        *(old.channel[before[other]], old.channel[before[moved]]),
+    recipes = new.derived.changed_since(old.derived)
+    return earlier_of(limits_since(old.versions, new.versions), _dated(recipes))
+
+
+def limits_since(old: Limits, new: Limits) -> dict[int, int]:
+    """Return by channel the time from which its limits judge otherwise than before."""
+
+    def differ(before: NDArray[np.intp], after: NDArray[np.intp]) -> NDArray[np.bool_]:
+        other = np.zeros(len(before), np.bool_)
+        for one in fields(Limits):
+            if one.name != "valid_until":
+                other |= getattr(old, one.name)[before] != getattr(new, one.name)[after]
+        return other
+
+    return changed(_versions(old), _versions(new), differ)
+
+
+def not_judged_by(layout: Layout, version: int) -> dict[int, int]:
+    """Return by channel the time from which registries later than ``version`` judge it."""
+    limits = _versions(layout.versions).after(version)
+    return earlier_of(limits, _dated(layout.derived.after(version)))
+
+
+def _dated(starts: dict[int, int]) -> dict[int, int]:
+    return {channel: start for channel, start in starts.items() if start != NEVER}
+
+
+def _versions(limits: Limits) -> Versions:
+    return Versions(
+        limits.limit, limits.version, limits.channel, limits.valid_after, limits.valid_until
     )
-    starts = (
-        *(old.valid_after[gone], new.valid_after[come]),
-        *(old.valid_after[before[other]], ends[moved]),
-    )
-    return _earliest(np.concatenate(channels), np.concatenate(starts))
-
-
-def _keys(limits: Limits) -> NDArray[np.int64]:
-    """Return limit and version as one number."""
-    return (limits.limit.astype(np.int64) << 32) | limits.version
-
-
-def _earliest(channel: NDArray[np.int32], start: NDArray[np.int64]) -> dict[int, int]:
-    """Return the earliest start of each channel."""
-    order = np.lexsort((start, channel))
-    channel, start = channel[order], start[order]
-    first = np.flatnonzero(np.diff(channel, prepend=-1))
-    return dict(zip(channel[first].tolist(), start[first].tolist(), strict=True))

@@ -15,7 +15,7 @@ import numpy as np
 
 from alerts.core.chain import Role
 from alerts.core.converted import derived
-from alerts.core.vocabulary import HOUR, MINUTE, NEVER
+from alerts.core.vocabulary import FOREVER, HOUR, MINUTE, NEVER
 from alerts.rounds import FARTHEST
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from alerts.core.records import Readings
     from alerts.layout import Layout
 
-FOREVER = np.iinfo(np.int64).max
 _ABREAST = 16_384  # chains that are computed together: they stay in the processor's cache
 
 
@@ -56,9 +55,11 @@ def touched(board: Board, readings: Readings) -> Touched:
     layout = board.layout
     chains = layout.derived.chains
     channel, inverse = np.unique(readings.channel, return_inverse=True)
-    owner, chain = layout.chains_by_member.of_channels(channel)
-    row, place = np.unique(chain, return_inverse=True)
     first, last = _extent(len(channel), inverse, readings.time, readings.time)
+    owner, one = layout.memberships.by_member.of_channels(channel)
+    still = first[owner] < layout.memberships.until[one]  # a member then, of one that went on
+    owner, chain = owner[still], layout.memberships.chain[one[still]]
+    row, place = np.unique(chain, return_inverse=True)
     fresh = np.ones(len(channel), np.bool_)
     np.logical_and.at(fresh, inverse, readings.fresh)
     main = chains.member[Role.MAIN, row]
@@ -99,28 +100,31 @@ def simple(board: Board, found: Touched, until: NDArray[np.int64]) -> NDArray[np
         & (judged != NEVER)
         & (found.first >= judged)
         & (until - judged <= FARTHEST)
-        & ((until <= judged) | in_memory(board, found.row))
+        & ((until <= judged) | in_memory(board, found.row, until))
     )
     return can
 
 
-def in_memory(board: Board, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Tell for which rows of ``chains`` the slots since the last judged step are in memory.
+def in_memory(board: Board, rows: NDArray[np.intp], until: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell for which rows of ``chains`` all is in memory from the last judged step to ``until``.
 
-    Of steps of more than an hour they are not: the minutes of all channels are kept for one hour,
-    and sums of longer slots, added up in another order, would not be those of a recomputation. Such
-    a chain is read from the database once a step, when that is complete.
+    The members' slots, and the version of the recipe that decides. Of steps of more than an hour
+    they are not: the minutes of all channels are kept for one hour, and sums of longer slots, added
+    up in another order, would not be those of a recomputation. Such a chain is read from the
+    database once a step, when that is complete.
     """
-    chains = board.layout.derived.chains
+    made = board.layout.derived
+    chains = made.chains
     ring, member = board.rings.get(MINUTE), chains.member[:, rows]
     if ring is None:
         return np.zeros(len(rows), np.bool_)
     slots = board.rows[MINUTE][member]
-    begin = board.evaluated[chains.channel[rows]]
-    unread = board.cold[member] & (board.newest[member] >= begin)
-    kept = (slots >= 0) & (ring.head[slots] < begin // MINUTE + ring.size) & ~unread
+    judged, step = board.evaluated[chains.channel[rows]], chains.step[rows]
+    unread = board.cold[member] & (board.newest[member] >= judged)
+    kept = (slots >= 0) & (ring.head[slots] < judged // MINUTE + ring.size) & ~unread
     whole = np.asarray(((member < 0) | kept).all(axis=0), np.bool_)
-    return whole & (chains.step[rows] <= HOUR)
+    decides = (judged + step > chains.since[rows]) & (until <= made.decides_until[rows])
+    return whole & decides & (step <= HOUR)
 
 
 def to_read(board: Board, rows: NDArray[np.intp]) -> NDArray[np.int32]:
@@ -220,7 +224,8 @@ def _values(board: Board, chains: Chains, begin: NDArray[np.int64]) -> NDArray[n
                 end = begin[at] + step
                 total[at], samples[at] = _sums(board, chains.member[role, at], end, step)
             sums[role] = total, samples
-    return derived(chains, begin, sums)
+    ended = begin + chains.step > chains.until
+    return np.where(ended, np.nan, derived(chains, begin, sums))
 
 
 def _sums(
@@ -238,6 +243,8 @@ def _sums(
 def with_derived(made: Derived, newest: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the newest reading of each channel, of derived ones that of what they are made of."""
     extended = newest.copy()
-    extended[made.selects.channel] = newest[made.selects.of]
-    extended[made.chains.channel] = extended[made.chains.member[Role.MAIN]]
+    selects = made.selects
+    np.maximum.at(extended, selects.channel, np.minimum(newest[selects.of], selects.until))
+    main = extended[made.chains.member[Role.MAIN]]
+    extended[made.chains.channel] = np.minimum(main, made.ends)
     return extended

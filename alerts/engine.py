@@ -97,7 +97,8 @@ class Engine:
         chains = board.layout.derived.chains
         found = touched(board, readings)
         channel = chains.channel[found.row]
-        board.newest[channel] = board.newest[chains.member[Role.MAIN, found.row]]
+        main = board.newest[chains.member[Role.MAIN, found.row]]
+        board.newest[channel] = np.minimum(main, board.layout.derived.ends[found.row])
         board.received[channel] = readings.received_at
         begun(board, found)
         until = complete_until(board, found.row)
@@ -232,7 +233,7 @@ class Engine:
         board = self.board
         rows = board.layout.derived.chain_of(channel.astype(np.int32))
         until = complete_until(board, rows, clock)
-        far = (until - board.evaluated[channel] > FARTHEST) | ~in_memory(board, rows)
+        far = (until - board.evaluated[channel] > FARTHEST) | ~in_memory(board, rows, until)
         journal = Journal()
         self._advance(journal, rows[~far], until[~far])
         await self._save(journal)
@@ -281,15 +282,16 @@ class Engine:
 
     async def adopt(self, layout: Layout) -> None:
         """Go on under a changed registry; judge again what it judges otherwise, history too."""
-        old = self.board.layout.versions
+        old = self.board.layout
         self.board = carry_over(self.board, layout)
-        await self.judge_from(changed_since(old, layout.versions))
+        await self.judge_from(changed_since(old, layout))
 
     async def judge_from(self, starts: Mapping[int, int]) -> None:
-        """Judge channels again, each from its start, because their limits are others."""
+        """Judge channels again, each from its start, because limits or recipes are others."""
         newest = self.board.newest
+        last = np.maximum(newest, self.board.evaluated)  # of one that ended all is to be undone
         tasks = [
-            self._task(channel, first=start, last=int(newest[channel]))
+            self._task(channel, first=start, last=int(last[channel]))
             for channel, start in starts.items()
             if newest[channel] != NEVER and newest[channel] >= start
         ]

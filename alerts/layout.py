@@ -10,7 +10,7 @@ import numpy as np
 from alerts.core.derived import Derived
 from alerts.core.limits import Limits
 from alerts.core.slots import granule_for, group_for, step_for
-from alerts.core.vocabulary import HOUR, LONG_STEP, MINUTE
+from alerts.core.vocabulary import HOUR, LONG_STEP, MINUTE, NEVER
 from alerts.core.zones import grid
 from alerts.recompute import STANDARD_WINDOWS
 
@@ -50,6 +50,31 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Memberships:
+    """The members that chains have, had or will have: ``chain`` is a row of ``derived.chains``.
+
+    Parallel arrays; ``by_member`` gives their rows. What is measured from ``until`` (us) on is of
+    no use to the chain.
+    """
+
+    chain: NDArray[np.intp]
+    until: NDArray[np.int64]
+    by_member: Rows
+
+    @classmethod
+    def of(cls, derived: Derived, channels: int) -> Memberships:
+        """Join the versions of each chain: until the last one ends that names the member."""
+        recipes = derived.recipes
+        role, recipe = np.nonzero(recipes.member >= 0)
+        chain = derived.chain_of(recipes.channel)[recipe]
+        pairs = np.stack([recipes.member[role, recipe], chain])
+        (member, chain), place = np.unique(pairs, axis=1, return_inverse=True)
+        until = np.full(len(chain), NEVER)
+        np.maximum.at(until, place.ravel(), recipes.until[recipe])
+        return cls(chain.astype(np.intp), until, Rows.of(member.astype(np.int32), channels))
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A window over channels of one period: how its slots are made and counted.
 
@@ -78,8 +103,8 @@ class Layout:
     last of its versions (rows of ``versions``). ``block_*`` arrays have a row for each window of
     a channel that block means are kept of; ``limit_block`` is the row of a limit's own blocks.
     ``limit_kind`` and ``block_kind`` index ``kinds``: rows of one kind are computed at once.
-    ``chains_by_member`` are the rows of ``derived.chains`` that each channel is a member of;
-    ``chained`` marks the channels that they compute.
+    ``memberships`` tell which of ``derived.chains`` each channel is a member of; ``chained`` marks
+    the channels that they compute.
     """
 
     versions: Limits
@@ -102,7 +127,7 @@ class Layout:
     blocks_by_channel: Rows
     longest: NDArray[np.int64]
     derived: Derived
-    chains_by_member: Rows
+    memberships: Memberships
     chained: NDArray[np.bool_]
 
     @property
@@ -183,7 +208,7 @@ class Layout:
             blocks_by_channel=Rows.of(block_channel, channels),
             longest=longest + LONG_STEP,
             derived=derived,
-            chains_by_member=_by_member(derived, channels),
+            memberships=Memberships.of(derived, channels),
             chained=np.isin(np.arange(channels), derived.chains.channel),
         )
 
@@ -200,10 +225,3 @@ def _kinds(
     columns = widths[rest // len(periods)], periods[rest % len(periods)], minutes * MINUTE
     sorts = zip(*(column.tolist() for column in columns), strict=True)
     return tuple(Kind.of(*sort) for sort in sorts), kind
-
-
-def _by_member(derived: Derived, channels: int) -> Rows:
-    member = derived.chains.member
-    role, chain = np.nonzero(member >= 0)
-    found = Rows.of(member[role, chain], channels)
-    return Rows(chain[found.order], found.start)

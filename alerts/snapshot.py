@@ -9,9 +9,10 @@ import numpy as np
 
 from alerts.board import Board
 from alerts.core.chain import Chains
-from alerts.core.derived import Derived, Selects
+from alerts.core.derived import Derived
 from alerts.core.limits import Limits
 from alerts.core.machine import State
+from alerts.core.selects import Selects
 from alerts.layout import Layout
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ def arrays_of(board: Board) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {"zones": np.array(layout.zones, np.str_)}
     arrays |= {f"layout.{name}": getattr(layout, name) for name in _LAYOUT}
     arrays |= {f"limits.{one.name}": getattr(layout.versions, one.name) for one in fields(Limits)}
-    for name, table in (("selects", layout.derived.selects), ("chains", layout.derived.chains)):
+    derived = layout.derived
+    for name, table in (("selects", derived.selects), ("recipes", derived.recipes)):
         arrays |= {f"{name}.{one.name}": getattr(table, one.name) for one in fields(table)}
+    arrays["recipes at"] = np.array(derived.at)
     arrays |= {f"channel.{name}": getattr(board, name) for name in _CHANNELS}
     arrays |= {f"machine.{one.name}": getattr(board.machine, one.name) for one in fields(State)}
     for granule, ring in board.rings.items():
@@ -48,7 +51,8 @@ def board_of(arrays: Mapping[str, NDArray[Any]]) -> Board:
     zones = tuple(arrays["zones"].tolist())
     derived = Derived(
         Selects(*(arrays[f"selects.{one.name}"] for one in fields(Selects))),
-        Chains(*(arrays[f"chains.{one.name}"] for one in fields(Chains))),
+        Chains(*(arrays[f"recipes.{one.name}"] for one in fields(Chains))),
+        int(arrays["recipes at"]),
     )
     board = Board(
         Layout.of(limits, active=active, period=period, zone=zone, zones=zones, derived=derived)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
+from alerts.adopt import not_judged_by
+from alerts.core.versions import earlier_of
 from alerts.core.vocabulary import NEVER
 from alerts.deriving import with_derived
 from alerts.engine import Engine
@@ -22,6 +24,7 @@ from storage.batches import next_batch
 from storage.followers import load_newest
 from storage.judging import read_progress, readings_kept_from
 from storage.pool import unavailable
+from storage.registry_versions import read_ended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -161,17 +164,13 @@ async def start_judging(
         cold = np.where(board.cold, newest, 0)
         spans = await read_spans(conn, layout, cold, now, layout.limit_channel[alerting])
         judged_version = await read_progress(conn, "registry")
+        ended = await read_ended(conn, judged_version)
         kept_from = await readings_kept_from(conn)
     in_memory = ~board.cold
     engine = Engine(store, board, unresolved, last, NEVER if kept_from is None else kept_from)
     warm = int((~board.cold & (board.evaluated != NEVER)).sum())
     await engine.wake(spans, tail(store.pool, board, in_memory, (after, last), now))
-    versions = registry.limits
-    starts: dict[int, int] = {}
-    for row in np.flatnonzero(versions.version > judged_version).tolist():
-        channel, start = int(versions.channel[row]), int(versions.valid_after[row])
-        starts[channel] = min(start, starts.get(channel, start))
-    await engine.judge_from(starts)
+    await engine.judge_from(earlier_of(not_judged_by(layout, judged_version), ended))
     await engine.flush()
     await store.note_registry(registry.version)
     _log.info(

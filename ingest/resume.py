@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.adopt import carry_over, changed_since
+from alerts.adopt import carry_over, limits_since
 from alerts.board import Board
 from alerts.core.records import Readings
 from storage.pool import unavailable
@@ -67,12 +67,12 @@ def _chill(board: Board, newest: NDArray[np.int64]) -> None:
     Of a selected channel the tail tells what its member got since; of a chain it does not, so a
     member with readings that the board does not know of is enough.
     """
-    selects, chains = board.layout.derived.selects, board.layout.derived.chains
+    selects, recipes = board.layout.derived.selects, board.layout.derived.recipes
     board.cold[selects.channel] |= board.cold[selects.of] & (newest[selects.of] > 0)
     behind = board.cold | (newest > np.maximum(board.newest, 0))
     behind[selects.channel] = behind[selects.of]
-    cold = (behind[chains.member] & (chains.member >= 0)).any(axis=0)
-    channel = chains.channel[cold]
+    cold = (behind[recipes.member] & (recipes.member >= 0)).any(axis=0)
+    channel = recipes.channel[cold]
     board.cold[channel] = newest[channel] > 0
 
 
@@ -85,7 +85,7 @@ async def _stale(
     conn: asyncpg.Connection, mark: Mark, kept: Board, layout: Layout
 ) -> NDArray[np.int64]:
     """Return the channels that the kept board tells of no longer."""
-    channels = {*changed_since(kept.layout.versions, layout.versions)}
+    channels = {*limits_since(kept.layout.versions, layout.versions)}
     channels.update(await channels_alerted(conn, mark.history))
     extent = await read_extent(conn, mark.batch)
     if extent:

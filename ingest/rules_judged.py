@@ -194,9 +194,12 @@ def _step(chain: Chain, short_term: str) -> int:
 
 def _more_words(chain: Chain, short_term: str, coverage: str, step: int) -> list[str]:
     words = []
+    own = [one.channel for one in chain.parts]
     if _averages_first(chain):
         words.append(f"averaged over {short_term} first")
-    channels: Sequence[Channel] = [*(one.channel for one in chain.parts), *chain.members.values()]
+    elif step > max(MINUTE, *map(period_of, own)):
+        words.append(f"every {canonical(f'{step // 1_000_000}s')}")
+    channels: Sequence[Channel] = [*own, *chain.members.values()]
     if coverage != USUAL_COVERAGE and any(step > period_of(one) for one in channels):
         words.append(f"{coverage} of each step")
     for role in chain.members:

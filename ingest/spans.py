@@ -72,7 +72,7 @@ def _derived_from(
     A selected channel closes its blocks by the clock, after those of its member: it is judged
     again from so long before.
     """
-    selects, chains = layout.derived.selects, layout.derived.chains
+    selects, recipes = layout.derived.selects, layout.derived.recipes
     found: dict[int, Span] = {}
     for channel, of in zip(selects.channel.tolist(), selects.of.tolist(), strict=True):
         if newest[channel] and of in spans:
@@ -81,11 +81,13 @@ def _derived_from(
             found[channel] = replace(span, channel=channel, judged_until=since)
     yield from found.items()
     known = {**spans, **found}
-    for place, channel in enumerate(chains.channel.tolist()):
-        members = [*chains.member[:, place].tolist(), channel]
-        parts = [known[m] for m in members if m in known]
-        if newest[channel] and parts:
-            yield channel, _joined(channel, parts)
+    parts: dict[int, list[Span]] = {}
+    for place, channel in enumerate(recipes.channel.tolist()):
+        members = {channel, *recipes.member[:, place].tolist()}
+        parts.setdefault(channel, []).extend(known[m] for m in members if m in known)
+    for channel, some in parts.items():
+        if newest[channel] and some:
+            yield channel, _joined(channel, some)
 
 
 def _joined(channel: int, spans: list[Span]) -> Span:

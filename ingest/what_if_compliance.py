@@ -55,13 +55,8 @@ class View:
         known = channels[alike]
         zones = np.array([*mine.zones, *theirs.zones], object)
         days = zones[mine.zone[known]] == zones[theirs.zone[known] + len(mine.zones)]
-        derived = [
-            np.isin(known, one.selects.channel) | np.isin(known, one.chains.channel)
-            for one in (mine.derived, theirs.derived)
-        ]
-        same = mine.derived.same_as(theirs.derived, known)
-        plain = ~(derived[0] | derived[1])
-        alike[alike] = (mine.period[known] == theirs.period[known]) & days & (plain | same)
+        same = ~np.isin(known, list(mine.derived.changed_since(theirs.derived)))
+        alike[alike] = (mine.period[known] == theirs.period[known]) & days & same
         return alike
 
     def keeps(self, channels: Channels, window: int) -> NDArray[np.bool_]:
@@ -172,6 +167,7 @@ class Supposed(Chunk):
         rows = rows[~(np.isin(rows["channel"], known_otherwise) & earlier)]
         kept = ~np.isin(_keys(stored), _keys(rows))
         later = stored["start"] + window > self.since
+        later &= stored["start"] >= self.archive.kept_from  # what is older stays as decided
         kept &= ~(np.isin(stored["channel"], known_otherwise) & later)
         return np.concatenate([rows, _figures(stored[kept])])
 

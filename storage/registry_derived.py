@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alerts.core.chain import UNCORRECTED, Chains, Role
-from alerts.core.derived import Derived, Selects
-from alerts.core.vocabulary import STATUS_BY_LABEL
+from alerts.core.derived import Derived
+from alerts.core.selects import Selects
+from alerts.core.vocabulary import NEVER, STATUS_BY_LABEL
 from storage import registry_queries as queries
 from storage.registry_table import read_table
+from storage.registry_versions import superseded_at
+from storage.times import to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +30,13 @@ _ABSENT: dict[str, Any] = {}
 
 
 async def load_derived(conn: asyncpg.Connection, at: datetime) -> Derived:
-    """Return the derived channels in force at ``at``.
+    """Return the derived channels with all versions of their recipes; in force are those at ``at``.
 
-    A channel whose member is not in the registry lacks it: whatever needs it is not assessable.
+    The first version of a recipe is of all that was ever measured, like that of a limit, a later
+    one of what ends after its ``effective``. A channel whose member is not in the registry lacks
+    it: whatever needs it is not assessable.
     """
-    texts = [row["recipe"] for row in await conn.fetch(queries.RECIPES, at)]
+    texts = [row["recipe"] for row in await conn.fetch(queries.RECIPES)]
     if not texts:
         return Derived()
     recipes: list[Recipe] = [json.loads(text) for text in texts]
@@ -41,10 +46,29 @@ async def load_derived(conn: asyncpg.Connection, at: datetime) -> Derived:
         for place, one in _members(recipe)
     ]
     columns = (list(column) for column in zip(*members, strict=True))
-    rows = await read_table(conn, queries.MEMBERS, at, texts, *columns)
-    kind = np.array([recipe["kind"] == "chain" for recipe in recipes], np.bool_)
-    chained = kind[rows["recipe"]]
-    return Derived(_selects(rows[~chained], recipes), _chains(rows[chained], recipes))
+    found = await read_table(conn, queries.MEMBERS, texts, *columns)
+    versions = _applying(await read_table(conn, queries.RECIPE_VERSIONS, texts))
+    chained = np.array([recipe["kind"] == "chain" for recipe in recipes], np.bool_)
+    of_chain = chained[versions["recipe"]]
+    return Derived(
+        _selects(versions[~of_chain], found, recipes),
+        _chains(versions[of_chain], found, recipes),
+        to_micros(at),
+    )
+
+
+def _applying(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Return the versions that apply to anything, with ``since`` and ``until`` (us)."""
+    rows = rows[np.lexsort((rows["version"], rows["channel"]))]
+    first = np.diff(rows["channel"], prepend=-1) != 0
+    since = np.where(first, NEVER, rows["effective"])
+    until = superseded_at(rows["channel"], rows["effective"])
+    table = np.zeros(len(rows), [*rows.dtype.descr, ("since", "i8"), ("until", "i8")])
+    for name in rows.dtype.names or ():
+        table[name] = rows[name]
+    table["since"], table["until"] = since, until
+    table = table[~rows["ended"] & (since < until)]
+    return table[np.lexsort((table["since"], table["channel"]))]
 
 
 def _members(recipe: Recipe) -> list[tuple[int, Recipe]]:
@@ -64,28 +88,52 @@ def _members(recipe: Recipe) -> list[tuple[int, Recipe]]:
     ]
 
 
-def _selects(rows: NDArray[np.void], recipes: Sequence[Recipe]) -> Selects:
-    rows = rows[np.lexsort((rows["id"], rows["member"]))]
+def _selects(
+    versions: NDArray[np.void], members: NDArray[np.void], recipes: Sequence[Recipe]
+) -> Selects:
+    place, of = _of_versions(versions, members)
+    versions, member = versions[place], members["member"][of]
+    order = np.lexsort((versions["channel"], member))
+    versions, member = versions[order], member[order]
     masks = [_mask(recipe.get("statuses", ())) for recipe in recipes]
     idle = [recipe.get("value") == "idle" for recipe in recipes]
     return Selects(
-        rows["id"].astype(np.int32),
-        rows["member"].astype(np.int32),
-        np.array(masks, np.int64)[rows["recipe"]],
-        np.array(idle, np.bool_)[rows["recipe"]],
+        versions["channel"].astype(np.int32),
+        member.astype(np.int32),
+        np.array(masks, np.int64)[versions["recipe"]],
+        np.array(idle, np.bool_)[versions["recipe"]],
+        versions["version"].astype(np.int32),
+        versions["since"].astype(np.int64),
+        versions["until"].astype(np.int64),
     )
+
+
+def _of_versions(
+    versions: NDArray[np.void], members: NDArray[np.void]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return (version, member): the row of each member that a version's recipe has."""
+    wanted = (versions["channel"].astype(np.int64) << 32) | versions["recipe"]
+    keys = (members["id"].astype(np.int64) << 32) | members["recipe"]
+    order = np.argsort(keys, kind="stable")
+    first = np.searchsorted(keys[order], wanted, "left")
+    count = np.searchsorted(keys[order], wanted, "right") - first
+    version = np.repeat(np.arange(len(wanted)), count)
+    skipped = np.repeat(first - (np.cumsum(count) - count), count)
+    return version, order[skipped + np.arange(len(version))]
 
 
 def _mask(statuses: Sequence[str]) -> int:
     return sum(1 << STATUS_BY_LABEL[status] for status in set(statuses))
 
 
-def _chains(rows: NDArray[np.void], recipes: Sequence[Recipe]) -> Chains:
-    channel, place, inverse = np.unique(rows["id"], return_index=True, return_inverse=True)
-    table = _table(recipes)
-    chains = table.take(rows["recipe"][place].astype(np.intp))
-    chains.channel[:] = channel
-    chains.member[rows["place"], inverse] = rows["member"]
+def _chains(
+    versions: NDArray[np.void], members: NDArray[np.void], recipes: Sequence[Recipe]
+) -> Chains:
+    chains = _table(recipes).take(versions["recipe"].astype(np.intp))
+    for name in ("channel", "version", "since", "until"):
+        getattr(chains, name)[:] = versions[name]
+    place, of = _of_versions(versions, members)
+    chains.member[members["place"][of], place] = members["member"][of]
     return chains
 
 

@@ -14,6 +14,7 @@ from storage.pool import unavailable
 from storage.registry import Channels, Registry, Unit
 from storage.registry_derived import load_derived
 from storage.registry_table import read_table
+from storage.registry_versions import superseded_at
 
 if TYPE_CHECKING:
     import asyncpg
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-FOREVER = 2**62  # microseconds: the end of what has no end
 
 
 async def load_registry(conn: asyncpg.Connection, at: int, default_zone: str) -> Registry:
@@ -111,7 +111,7 @@ async def _limits(conn: asyncpg.Connection) -> Limits:
     rows = await read_table(conn, queries.LIMITS, shares)
     rows = rows[np.lexsort((rows["version"], rows["limit"]))]
     after = np.maximum(rows["effective"], rows["valid_from"])
-    until = np.minimum(_superseded_at(rows["limit"], rows["effective"]), rows["valid_until"])
+    until = np.minimum(superseded_at(rows["limit"], rows["effective"]), rows["valid_until"])
     applies = ~rows["ended"] & (after < until)
     rows, after, until = rows[applies], after[applies], until[applies]
     warn, clear_exceedance, clear_warning = _thresholds(rows, shares)
@@ -135,21 +135,6 @@ async def _limits(conn: asyncpg.Connection) -> Limits:
         clear_after=rows["clear_after"].astype(np.int64),
         legal=rows["legal"].astype(np.bool_),
     )
-
-
-def _superseded_at(limit: NDArray[Any], effective: NDArray[Any]) -> NDArray[np.int64]:
-    """Return when each version gives way: the earliest start of any later version of its limit.
-
-    Rows are sorted by limit and version. A later version that starts earlier hides this one.
-    """
-    until = np.full(len(limit), FOREVER, np.int64)
-    same = limit[1:] == limit[:-1]
-    while True:
-        following = np.minimum(effective[1:], until[1:])
-        changed = same & (following < until[:-1])
-        if not changed.any():
-            return until
-        until[:-1][changed] = following[changed]
 
 
 def _thresholds(

@@ -92,28 +92,31 @@ LIMITS = Query(
     ),
 )  # fmt: skip
 
-# How derived channels are computed, each way once: thousands of stacks have the same.
-RECIPES = """
-select distinct recipe::text as recipe
-from (select distinct on (channel) ended, recipe from channel_versions
-      where effective <= $1 order by channel desc, version desc) v
-where recipe is not null and not ended order by recipe
-"""
+# How derived channels are, were and will be computed, each way once: thousands of stacks have the
+# same.
+RECIPES = "select distinct recipe::text as recipe from channel_versions where recipe is not null"
 
-# Derived channels and their members. $2: the texts of RECIPES, to which their numbers refer, from
-# 0; $3 to $6: the number of each member's recipe, its place there, its channel and basis.
+# $1: the texts of RECIPES, to which their numbers refer, from 0.
+RECIPE_VERSIONS = Query(
+    """
+    select channel, version, ended, effective, array_position($1::text[], recipe::text) - 1
+    from channel_versions where recipe is not null
+    """,
+    (("channel", "i4"), ("version", "i4"), ("ended", "?"), ("effective", "time"), ("recipe", "i4")),
+)
+
+# Derived channels and their members by each of their recipes. $1: the texts of RECIPES; $2 to $5:
+# the number of each member's recipe, its place there, its channel and basis.
 MEMBERS = Query(
     """
     with derived as (
-        select c.id, c.enterprise, c.source,
-               array_position($2::text[], v.recipe::text) - 1 as recipe
-        from (select distinct on (channel) * from channel_versions
-              where effective <= $1 order by channel desc, version desc) v
-        join channels c on c.id = v.channel
-        where v.recipe is not null and not v.ended)
+        select distinct c.id, c.enterprise, c.source,
+               array_position($1::text[], v.recipe::text) - 1 as recipe
+        from channel_versions v join channels c on c.id = v.channel
+        where v.recipe is not null)
     select d.id, d.recipe, m.place, c.id
     from derived d
-    join unnest($3::int[], $4::int[], $5::text[], $6::text[]) as m (recipe, place, channel, basis)
+    join unnest($2::int[], $3::int[], $4::text[], $5::text[]) as m (recipe, place, channel, basis)
          on m.recipe = d.recipe
     join channels c on (c.enterprise, c.source, c.channel, c.basis)
                      = (d.enterprise, d.source, m.channel, m.basis)

@@ -194,7 +194,9 @@ UNITS = Step(
     analyze="analyze unit_versions",
 )
 
-# A limit's first version applies from the start of its permit, whenever it is loaded.
+# A limit's first version applies from the start of its permit, whenever it is loaded; but one that
+# takes the place of a limit on what was derived otherwise of the same channel (at another reference
+# oxygen) is that limit changed. What is only recorded is of all times.
 LIMITS = Step(
     identify=(
         """
@@ -249,10 +251,16 @@ LIMITS = Step(
     add="""
     insert into limit_versions ("limit", version, effective, valid_from, valid_until, value, uom,
         coverage, warn_at, clear_at, open_after_us, clear_after_us, rule)
-    select n.id, $1, n.valid_from, n.valid_from, n.valid_until, n.value, n.uom, n.coverage,
-           n.warn_at, n.clear_at, n.open_after_us, n.clear_after_us, n.rule
-    from staged_limits n
-    where not exists (select from limit_versions v where v."limit" = n.id)
+    select n.id, r.id, case when o.condition is null then n.valid_from else r.effective end,
+           n.valid_from, n.valid_until, n.value, n.uom, n.coverage, n.warn_at, n.clear_at,
+           n.open_after_us, n.clear_after_us, n.rule
+    from registry_versions r, staged_limits n
+    left join (select distinct l.permit, c.enterprise, c.source, c.channel, l.average, l.condition
+               from limit_versions e join limits l on l.id = e."limit"
+               join channels c on c.id = l.channel
+               where e.version = $1 and e.ended and l.condition not in ('', 'record')) o
+         using (permit, enterprise, source, channel, average, condition)
+    where r.id = $1 and not exists (select from limit_versions v where v."limit" = n.id)
     """,
     analyze="analyze limit_versions",
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from alerts.core.conditions import OXYGEN_IN_AIR, STANDARD_PRESSURE, ZERO_CELSIUS
-from alerts.core.vocabulary import MINUTE
+from alerts.core.vocabulary import FOREVER, MINUTE, NEVER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +52,8 @@ class Chains:
     ``standard``: it is at the target's temperature and pressure, whatever the flow is.
     ``stated_oxygen``: the main value is at this reference oxygen already. Of the target state NaN
     means: not converted to. ``mass`` is the factor on concentration x flow (NaN: no mass flow).
-    ``mark``: the value is 1 where a substitute was used, and nothing elsewhere.
+    ``mark``: the value is 1 where a substitute was used, and nothing elsewhere. ``version`` is the
+    registry's that says so, of steps that end after ``since`` and not after ``until`` (us).
     """
 
     channel: NDArray[np.int32]
@@ -81,6 +82,9 @@ class Chains:
     co2_floor: Floats
     mass: Floats
     mark: NDArray[np.bool_]
+    version: NDArray[np.int32]
+    since: NDArray[np.int64]
+    until: NDArray[np.int64]
 
     @classmethod
     def neutral(cls, n: int, versions: int = 0) -> Self:
@@ -94,7 +98,7 @@ class Chains:
             offset=np.zeros(roles),
             required=np.ones(roles, np.int32),
             substitute=np.full(roles, np.nan),
-            calibrated_from=np.full((len(UNCORRECTED), versions, n), np.iinfo(np.int64).max),
+            calibrated_from=np.full((len(UNCORRECTED), versions, n), FOREVER),
             intercept=np.zeros((len(UNCORRECTED), versions, n)),
             slope=np.ones((len(UNCORRECTED), versions, n)),
             temperature=np.full(n, ZERO_CELSIUS),
@@ -113,6 +117,9 @@ class Chains:
             flow_standard=no.copy(),
             standard=no.copy(),
             mark=no.copy(),
+            version=np.zeros(n, np.int32),
+            since=np.full(n, NEVER),
+            until=np.full(n, FOREVER),
         )
 
     def __len__(self) -> int:

@@ -2,8 +2,8 @@
 
 Two ways: the readings of a channel with some statuses (``Selects``), and the chain of conversions,
 step by step of time (``alerts.core.converted``). Members of a chain may be selected channels;
-nothing is derived from a chain. What is derived is a pure function of its members' stored readings,
-so it is never stored itself.
+nothing is derived from a chain. What is derived is a pure function of its members' stored readings
+and of the versions of its recipe, each for its own time, so it is never stored itself.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import numpy as np
 from alerts.core.chain import Chains, Role
 from alerts.core.converted import derived
 from alerts.core.records import Series, unequal
+from alerts.core.selects import Selects, no_selects
 from alerts.core.slots import slot_sums
-from alerts.core.vocabulary import MINUTE, Status
+from alerts.core.versions import Versions, changed, earlier_of
+from alerts.core.vocabulary import FOREVER, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,81 +30,93 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Selects:
-    """Channels made of the readings of ``of`` whose status is a bit of ``statuses``.
+class Derived:
+    """All derived channels of a registry.
 
-    Parallel arrays, sorted by ``of``. ``idle``: the value is 0 for a plant that is stopped, 1 for
-    one that starts up or shuts down; else it is the reading's own.
+    ``recipes``: all versions of all chains, by channel and ``since``. ``chains`` are those in force
+    at the time ``at`` (us), one for each channel. They decide steps up to ``decides_until``, where
+    the next version begins; a chain that has ended has no step after ``ends``; both (chains,).
     """
 
-    channel: NDArray[np.int32]
-    of: NDArray[np.int32]
-    statuses: NDArray[np.int64]
-    idle: NDArray[np.bool_]
-
-    def values(
-        self, rows: NDArray[np.intp], value: NDArray[np.float64], status: NDArray[np.int8]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return values and which of them count, of readings that ``rows`` may select."""
-        running = np.where(status == Status.STOPPED, 0.0, 1.0)
-        taken = np.where(self.idle[rows], running, value)
-        within = (self.statuses[rows] >> status) & 1 == 1
-        return taken, within & ~np.isnan(taken)
-
-
-def no_selects() -> Selects:
-    """Return what selects nothing."""
-    numbers = np.zeros(0, np.int32)
-    return Selects(numbers, numbers, np.zeros(0, np.int64), np.zeros(0, np.bool_))
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """All derived channels of a registry; ``chains`` are sorted by channel."""
-
     selects: Selects = field(default_factory=no_selects)
-    chains: Chains = field(default_factory=lambda: Chains.neutral(0))
+    recipes: Chains = field(default_factory=lambda: Chains.neutral(0))
+    at: int = FOREVER
+    chains: Chains = field(init=False)
+    decides_until: NDArray[np.int64] = field(init=False)
+    ends: NDArray[np.int64] = field(init=False)
     _select_order: NDArray[np.intp] = field(init=False)
     _statuses: int = field(init=False)
 
     def __post_init__(self) -> None:
-        order = np.argsort(self.selects.channel, kind="stable")
-        object.__setattr__(self, "_select_order", order)
+        made = self.recipes
+        _, first, count = np.unique(made.channel, return_index=True, return_counts=True)
+        begun = (made.since <= self.at).astype(np.intp)
+        begun = np.add.reduceat(begun, first) if len(first) else begun
+        row = first + np.maximum(begun - 1, 0)
+        last = row == first + count - 1
+        chains = made if len(row) == len(made) else made.take(row)
+        following = made.since[np.minimum(row + 1, len(made) - 1)]
+        set_ = object.__setattr__
+        set_(self, "chains", chains)
+        set_(self, "decides_until", np.where(last, FOREVER, following))
+        set_(self, "ends", np.where(last, chains.until, FOREVER))
+        set_(self, "_select_order", np.argsort(self.selects.channel, kind="stable"))
         statuses = int(np.bitwise_or.reduce(self.selects.statuses, initial=0))
-        object.__setattr__(self, "_statuses", statuses)
+        set_(self, "_statuses", statuses)
 
     def __bool__(self) -> bool:
         """Tell whether anything is derived."""
         return bool(len(self.selects.channel) or len(self.chains))
 
     def says_the_same_as(self, other: Derived) -> bool:
-        """Whether both derive the same in the same way."""
-        return all(
-            np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-            for mine, theirs in ((self.selects, other.selects), (self.chains, other.chains))
-            for a, b in (
-                (getattr(mine, one.name), getattr(theirs, one.name)) for one in fields(mine)
-            )
+        """Whether both derive the same in the same way, now as at any time."""
+        return np.array_equal(self.chains.since, other.chains.since) and not self.changed_since(
+            other
         )
 
-    def same_as(self, other: Derived, channels: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Tell which derived channels ``other`` derives in the same way."""
-        same = np.zeros(len(channels), np.bool_)
-        for mine, theirs, of_mine, of_theirs in (
-            (self.chains, other.chains, self.chain_of(channels), other.chain_of(channels)),
-            (self.selects, other.selects, self._select_of(channels), other._select_of(channels)),
-        ):
-            both = np.flatnonzero((of_mine >= 0) & (of_theirs >= 0))
-            same[both] = _equal(mine, of_mine[both], theirs, of_theirs[both])
-        return same
+    def changed_since(self, before: Derived) -> dict[int, int]:
+        """Return by channel the time from which it is derived otherwise than by ``before``.
+
+        NEVER for one that is new, or is derived no longer.
+        """
+        return self._with_dependants(
+            {
+                channel: start
+                for old, new in ((before.selects, self.selects), (before.recipes, self.recipes))
+                for channel, start in changed(
+                    _versions(old), _versions(new), _Differ(old, new)
+                ).items()
+            }
+        )
+
+    def after(self, version: int) -> dict[int, int]:
+        """Return by channel the time from which recipes later than a registry's version apply."""
+        return self._with_dependants(
+            {**_versions(self.selects).after(version), **_versions(self.recipes).after(version)}
+        )
+
+    def _with_dependants(self, starts: dict[int, int]) -> dict[int, int]:
+        """Add the chains that start from a selected channel among these."""
+        member = self.recipes.member
+        rows = np.nonzero(np.isin(member, self.selects.channel) & np.isin(member, list(starts)))
+        found = zip(member[rows].tolist(), self.recipes.channel[rows[1]].tolist(), strict=True)
+        return earlier_of(starts, *({channel: starts[of]} for of, channel in found))
 
     def chain_of(self, channels: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return the row of ``chains`` that computes each channel, -1 where none does."""
-        return _found(self.chains.channel, np.arange(len(self.chains)), channels)
+        known = self.chains.channel
+        if not len(known):
+            return np.full(len(channels), -1, np.intp)
+        place = np.minimum(np.searchsorted(known, channels), len(known) - 1)
+        return np.where(known[place] == channels, place, -1)
 
-    def _select_of(self, channels: NDArray[np.int32]) -> NDArray[np.intp]:
+    def _recipes_of(self, channels: NDArray[np.int32]) -> NDArray[np.intp]:
+        """Return the rows of ``recipes`` of some channels."""
+        return _found(self.recipes.channel, channels)
+
+    def _selects_of(self, channels: NDArray[np.int32]) -> NDArray[np.intp]:
         order = self._select_order
-        return _found(self.selects.channel[order], order, channels)
+        return order[_found(self.selects.channel[order], channels)]
 
     def measured(self, channels: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the measured channel that each channel is, selects from, or mainly is made of."""
@@ -110,8 +124,11 @@ class Derived:
         main = np.full(len(channels), -1, np.int32)
         main[row >= 0] = self.chains.member[Role.MAIN, row[row >= 0]]
         found[main >= 0] = main[main >= 0]
-        select = self._select_of(found)
-        found[select >= 0] = self.selects.of[select[select >= 0]]
+        order = self._select_order
+        known = self.selects.channel[order]
+        place = np.searchsorted(known, found)
+        selected = np.append(known, -1)[place] == found
+        found[selected] = self.selects.of[order[place[selected]]]
         return found
 
     def with_selected(self, readings: Readings) -> Readings:
@@ -131,7 +148,9 @@ class Derived:
         row = first[place] + np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
         at = wanted[place]
         value, valid = self.selects.values(row, readings.value[at], readings.status[at])
-        kept = np.flatnonzero(valid | ~readings.fresh[at])
+        kept = np.flatnonzero(
+            (valid | ~readings.fresh[at]) & self.selects.apply(row, readings.time[at])
+        )
         at, row = at[kept], row[kept]
         return replace(
             readings,
@@ -144,35 +163,38 @@ class Derived:
         )
 
     def sources(self, channels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the measured channels that some channels are, or are computed from."""
-        chain = self.chain_of(channels)
-        members = self.chains.member[:, chain[chain >= 0]].ravel()
-        channels = np.union1d(channels[chain < 0], members[members >= 0])
-        select = self._select_of(channels)
-        return np.union1d(channels[select < 0], self.selects.of[select[select >= 0]])
+        """Return the measured channels that some channels are, were or will be computed from."""
+        members = self.recipes.member[:, self._recipes_of(channels)].ravel()
+        plain = channels[self.chain_of(channels) < 0]
+        channels = np.union1d(plain, members[members >= 0]).astype(np.int32)
+        select = self._selects_of(channels)
+        plain = channels[~np.isin(channels, self.selects.channel[select])]
+        return np.union1d(plain, self.selects.of[select])
 
     def series(self, channel: int, read: Mapping[int, Series], until: int) -> Series:
         """Return the readings of a channel from those of its sources.
 
         Of a chain the steps from its main member's first reading to its last, as far as they end
-        at ``until`` or before.
+        at ``until`` or before, each by the version of the recipe that applies to it.
         """
-        row = self.chain_of(np.array([channel], np.int32))
-        if row[0] < 0:
+        one = np.array([channel], np.int32)
+        rows = self._recipes_of(one)
+        if not len(rows):
             return self._selected(channel, read)
-        chain = self.chains.take(row)
-        members = chain.member[:, 0].tolist()
-        series = {m: self._selected(m, read) for m in members if m >= 0}
-        step, main = int(chain.step[0]), series[members[Role.MAIN]].time
-        first, last = (int(main[0]), int(main[-1])) if len(main) else (until, until)
+        recipes = self.recipes.take(rows)
+        step = int(self.chains.step[self.chain_of(one)[0]])
+        members = np.unique(recipes.member[recipes.member >= 0]).tolist()
+        series = {m: self._selected(m, read) for m in members}
+        mains = [series[m].time for m in np.unique(recipes.member[Role.MAIN]).tolist()]
+        first = min((int(time[0]) for time in mains if len(time)), default=until)
+        last = max((int(time[-1]) for time in mains if len(time)), default=until)
         end = min(last // step * step + step, until)
         begin = np.arange(first // step * step, end - step + 1, step, dtype=np.int64)
-        sums = {
-            Role(role): _step_sums(series[member], begin, step)
-            for role, member in enumerate(members)
-            if member >= 0
-        }
-        value = derived(self.chains.take(np.repeat(row, len(begin))), begin, sums)
+        value = np.full(len(begin), np.nan)
+        for row in range(len(recipes)):
+            recipe = recipes.take(slice(row, row + 1))
+            ours = (begin + step > recipe.since) & (begin + step <= recipe.until)
+            value[ours] = _step_values(recipe, begin[ours], step, series)
         return Series(
             begin + step - MINUTE,
             value,
@@ -181,40 +203,80 @@ class Derived:
         )
 
     def _selected(self, channel: int, read: Mapping[int, Series]) -> Series:
-        row = self._select_of(np.array([channel], np.int32))
-        if row[0] < 0:
+        rows = self._selects_of(np.array([channel], np.int32))
+        if not len(rows):
             return read[channel]
-        source = read[int(self.selects.of[row[0]])]
-        rows = np.repeat(row, len(source.time))
-        value, valid = self.selects.values(rows, source.value, source.status)
-        return Series(source.time[valid], value[valid], valid[valid], source.status[valid])
+        parts = []
+        for row in rows[np.argsort(self.selects.since[rows], kind="stable")].tolist():
+            source = read[int(self.selects.of[row])]
+            every = np.full(len(source.time), row)
+            value, valid = self.selects.values(every, source.value, source.status)
+            valid &= self.selects.apply(every, source.time)
+            parts.append((source.time[valid], value[valid], valid[valid], source.status[valid]))
+        return Series(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _equal(
-    mine: Chains | Selects,
-    rows: NDArray[np.intp],
-    theirs: Chains | Selects,
-    others: NDArray[np.intp],
-) -> NDArray[np.bool_]:
-    """Tell which rows of two tables say the same."""
-    equal = np.ones(len(rows), np.bool_)
-    for one in fields(mine):
-        a, b = getattr(mine, one.name)[..., rows], getattr(theirs, one.name)[..., others]
-        if a.shape != b.shape:  # another number of calibrations
-            return np.zeros(len(rows), np.bool_)
-        differs = unequal(a, b)
-        equal &= ~differs.any(axis=tuple(range(differs.ndim - 1)))
-    return equal
+def _versions(table: Chains | Selects) -> Versions:
+    return Versions(table.channel, table.version, table.channel, table.since, table.until)
 
 
-def _found(
-    known: NDArray[np.int32], rows: NDArray[np.intp], channels: NDArray[np.int32]
-) -> NDArray[np.intp]:
-    """Return the row of each channel among the sorted ``known``, -1 of one that is not there."""
-    if not len(known):
-        return np.full(len(channels), -1, np.intp)
-    place = np.minimum(np.searchsorted(known, channels), len(known) - 1)
-    return np.where(known[place] == channels, rows[place], -1)
+@dataclass(frozen=True, slots=True)
+class _Differ:
+    """Tells which rows of two tables say otherwise, apart from their ends."""
+
+    mine: Chains | Selects
+    theirs: Chains | Selects
+
+    def __call__(self, rows: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.bool_]:
+        different = np.zeros(len(rows), np.bool_)
+        for one in fields(self.mine):
+            if one.name == "until":
+                continue
+            a, b = getattr(self.mine, one.name)[..., rows], getattr(self.theirs, one.name)
+            b = b[..., others]
+            if a.ndim > 1:
+                a, b = _as_long(one.name, a, b)
+            differs = unequal(a, b)
+            different |= differs.any(axis=tuple(range(differs.ndim - 1)))
+        return different
+
+
+def _as_long(name: str, *some: NDArray[np.generic]) -> list[NDArray[np.generic]]:
+    """Return columns of calibrations as long as the longer of the two, by ones never in force."""
+    longest = max(one.shape[-2] for one in some)
+    if all(one.shape[-2] == longest for one in some):
+        return list(some)
+    beyond = getattr(Chains.neutral(1, 1), name)
+    return [
+        np.concatenate(
+            [
+                one,
+                np.broadcast_to(beyond, (*one.shape[:-2], longest - one.shape[-2], one.shape[-1])),
+            ],
+            axis=-2,
+        )
+        for one in some
+    ]
+
+
+def _found(known: NDArray[np.int32], channels: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Return the rows of some channels among the sorted ``known``, channel by channel."""
+    first = np.searchsorted(known, channels, "left")
+    count = np.searchsorted(known, channels, "right") - first
+    skipped = np.repeat(first - (np.cumsum(count) - count), count)
+    return skipped + np.arange(len(skipped))
+
+
+def _step_values(
+    recipe: Chains, begin: NDArray[np.int64], step: int, series: Mapping[int, Series]
+) -> NDArray[np.float64]:
+    """Return the values of one recipe for adjoining steps of ``step`` (us) from ``begin`` on."""
+    sums = {
+        Role(role): _step_sums(series[member], begin, step)
+        for role, member in enumerate(recipe.member[:, 0].tolist())
+        if member >= 0
+    }
+    return derived(recipe.take(np.zeros(len(begin), np.intp)), begin, sums)
 
 
 def _step_sums(

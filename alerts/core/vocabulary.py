@@ -13,6 +13,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 LONG_STEP = 20 * MINUTE  # how far apart means of more than an hour are evaluated
 NEVER = -(2**63)  # the instant that stands for "none" in int64 arrays
+FOREVER = 2**63 - 1  # the end of what has none
 
 
 class Status(IntEnum):

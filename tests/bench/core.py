@@ -137,7 +137,7 @@ def national_board(sources: int) -> Board:
         period=np.full(size, PERIOD),
         zone=np.zeros(size, np.int32),
         zones=("+05:00",),
-        derived=Derived(chains=chains),
+        derived=Derived(recipes=chains),
     )
     board = Board(layout)
     ring = board.rings[MINUTE]

@@ -12,7 +12,7 @@ import alerts.core
 FILES = sorted(Path(next(iter(alerts.core.__path__))).glob("*.py"))
 DATA_MODULES = {
     "__future__", "alerts.core", "collections", "dataclasses", "datetime", "decimal", "enum",
-    "fractions", "itertools", "math", "numpy", "re", "typing", "uuid", "zoneinfo",
+    "fractions", "functools", "itertools", "math", "numpy", "re", "typing", "uuid", "zoneinfo",
 }  # fmt: skip
 CLOCKS_AND_IO = {"now", "utcnow", "today", "time_ns", "perf_counter", "open", "print", "input"}
 

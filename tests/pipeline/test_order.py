@@ -24,7 +24,7 @@ from tests.pipeline.streams import (
 from tests.pipeline.whole import Answers, Whole, assert_equal, of_event_time, prepared, whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))  # each takes a second or two
@@ -46,9 +46,19 @@ async def deliver(server: Whole, messages: Sequence[Message]) -> None:
     await server.deliver(*(message.payload for message in messages))
 
 
-async def follow(server: Whole, stream: Stream) -> None:
-    """Give a server a stream as it arrives; end it two days after everything is received."""
-    for messages, (what, pause) in stream.batches:
+async def nothing(_: int) -> None:
+    """What happens between the batches of a stream where nothing does."""
+
+
+async def follow(
+    server: Whole, stream: Stream, before: Callable[[int], Awaitable[None]] = nothing
+) -> None:
+    """Give a server a stream as it arrives; end it two days after everything is received.
+
+    ``before`` is told the number of each batch before it comes, and that of none at the end.
+    """
+    for number, (messages, (what, pause)) in enumerate(stream.batches):
+        await before(number)
         server.deaf = what == "kill unjudged"
         await deliver(server, messages)
         server.now += pause
@@ -58,6 +68,7 @@ async def follow(server: Whole, stream: Stream) -> None:
             await server.restart(killed=what != "stop", forgetful=what == "kill forgetful")
             server.now += 2 * MINUTE  # the clock has its first say a minute after a start
             await server.sweep()
+    await before(len(stream.batches))
     await server.end(max(server.now, stream.end) + 2 * DAY)
 
 

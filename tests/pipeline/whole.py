@@ -21,6 +21,7 @@ from ingest.judging import JudgingStore
 from ingest.patience import Patience
 from ingest.registry_command import apply_registry_file
 from ingest.replay import replay
+from storage.due import read_watched
 from storage.pool import connect, open_pool
 from storage.queries.alerts import BEFORE_ALL as ALERTS_BEGIN
 from storage.queries.alerts import alerts
@@ -71,7 +72,8 @@ class Whole(Plant):
         """Start as the server starts: judge what is left, then receive."""
         async with self.pool.acquire() as conn:
             known = await load_registry(conn, self.now, ZONE)
-        store = JudgingStore(self.pool, Patience(self.metrics), "urn:test")
+            watched = await read_watched(conn)
+        store = JudgingStore(self.pool, Patience(self.metrics), "urn:test", watched=watched)
         self.judge = await start_judging(store, known, lambda: self.now, self.checkpoint)
         self.deaf = False
         await self.start(known)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from alerts.core.vocabulary import DAY, MINUTE, SECOND
+from alerts.core.vocabulary import DAY, FOREVER, MINUTE, SECOND
 from ingest.instants import parse_time
 from ingest.registry_command import apply_registry_file
-from storage.registry_load import FOREVER, load_recipients, load_registry
+from storage.registry_load import load_recipients, load_registry
 from storage.registry_table import Query, read_table
 from tests.registry.texts import VALID
 
