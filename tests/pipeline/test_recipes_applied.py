@@ -188,7 +188,7 @@ async def test_killed_amid_it_the_end_is_the_same(
     postgres_url: str, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     """While it judges again, and at the next start once more."""
-    file = written(tmp_path / "other.yaml", REGISTRY.replace(*CHANGES["calibration"]))
+    file = written(tmp_path / "other.yaml", REGISTRY.replace(*CHANGES["auxiliary"]))
 
     async def killed(*_: Any, **__: Any) -> None:
         raise Killed
