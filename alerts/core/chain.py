@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from alerts.core.conditions import Floats
 
+    Flags = NDArray[np.bool_]
+
 
 class Role(IntEnum):
     """What a measured channel is to a derived one."""
@@ -139,6 +141,20 @@ def derived(chains: Chains, begin: NDArray[np.int64], means: Values) -> Floats:
     member is missing and has no substitute, or where a divisor has no sense (oxygen as in air, no
     CO2, no pressure).
     """
+    values, missing = converted(chains, begin, means)
+    result = combined(chains, values)
+    if not chains.mark.any():
+        return result
+    substituted = np.where(missing & ~np.isnan(result), 1.0, np.nan)
+    return np.where(chains.mark, substituted, result)
+
+
+def converted(chains: Chains, begin: NDArray[np.int64], means: Values) -> tuple[Values, Flags]:
+    """Return the members' values, calibrated and in the unit of their roles.
+
+    And where any of them is a fixed substitute. ``begin`` and ``means`` as ``derived`` has them, or
+    of several steps, (T, 1) and (T, n).
+    """
     values, missing = {}, np.zeros(len(chains), np.bool_)
     for role, mean in means.items():
         signal = _calibrated(chains, begin, mean) if role is Role.MAIN else mean
@@ -147,15 +163,17 @@ def derived(chains: Chains, begin: NDArray[np.int64], means: Values) -> Floats:
         if not np.isnan(substitute).all():
             absent = np.isnan(values[role]) & ~np.isnan(substitute)
             values[role] = np.where(absent, substitute, values[role])
-            missing |= absent
+            missing = missing | absent
+    return values, missing
+
+
+def combined(chains: Chains, values: Values) -> Floats:
+    """Return what chains make of their members' ``converted`` values; NaN as ``derived``."""
     result = _concentration(chains, values)
     if Role.FLOW in values:
         mass = result * _flow(chains, values) * chains.mass
         result = np.where(np.isnan(chains.mass), result, mass)
-    if not chains.mark.any():
-        return result
-    substituted = np.where(missing & ~np.isnan(result), 1.0, np.nan)
-    return np.where(chains.mark, substituted, result)
+    return result
 
 
 def _calibrated(chains: Chains, begin: NDArray[np.int64], signal: Floats) -> Floats:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.filling import filled, fills
+from alerts.core.filling import any_filled, filled, fills
 from alerts.core.periods import duration
 from alerts.core.rounding import exact_fraction, round_decimals, round_significant
 from alerts.core.shortterm import first_rows, fits
@@ -38,8 +38,9 @@ class Evidence:
     ``limit``: the emission limit value, (1, n) or (T, n). ``values`` (T, n): validated means,
     rounded no further. ``counts``: valid, the limit in force, and not of an invalid day where
     those are discarded. ``operating``: in operation. ``expected``: in operation, limit in force.
-    ``days``: their validity, where the rule needs it. ``method``: how each average was filled, a
-    ``Method``; None: gaps are not filled. ``short`` holds the filled averages.
+    ``days``: their validity, where the rule needs it. ``methods``: how each average was filled,
+    ``Method``s (T, n), or each of the members that it is made of; none where gaps are not filled.
+    ``short`` holds the filled averages.
     """
 
     rule: Rule
@@ -52,13 +53,17 @@ class Evidence:
     operating: Flags
     in_force: Flags
     days: Days | None
-    method: NDArray[np.int8] | None = None
+    methods: tuple[NDArray[np.int8], ...] = ()
 
     @property
     def substituted(self) -> Flags:
         """Tell which short-term averages that count rest on a substitute, for all or for a part."""
-        marked = self.counts & (self.short.marked > 0)
-        return marked if self.method is None else marked | (self.counts & (self.method > 0))
+        return self.counts & ((self.short.marked > 0) | self.filled)
+
+    @property
+    def filled(self) -> Flags:
+        """Tell which short-term averages were filled as a whole, or any of their members was."""
+        return any_filled(self.methods, self.counts.shape)
 
     @property
     def expected(self) -> Flags:
@@ -88,12 +93,11 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
     valid, operating = averages(rule, short)
     in_force = np.broadcast_to(forced, valid.shape)
     counts = valid & in_force
-    method = None
+    methods: tuple[NDArray[np.int8], ...] = ()
     if fills(rule):
-        # Before a limit was in force what is missing is not known to be missing.
-        whole = filled(rule, short, zone, valid, operating & (in_force | valid))
-        short, method = replace(short, mean=whole.value), whole.method
-        counts = counts | ((method > 0) & in_force)
+        value, methods = filled(rule, short, zone, valid, operating, in_force)
+        short = replace(short, mean=value)
+        counts = counts | (any_filled(methods, counts.shape) & in_force)
     values = _validated(rule, short.mean, limits)
     if rule.geometric:
         counts &= values > 0  # what has no logarithm is no part of a geometric mean
@@ -103,7 +107,7 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
         if _discards_days(rule):
             counts = counts & found.rows()
     return Evidence(
-        rule, short, zone, until, limits, values, counts, operating, in_force, found, method
+        rule, short, zone, until, limits, values, counts, operating, in_force, found, methods
     )
 
 

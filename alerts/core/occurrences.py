@@ -154,7 +154,7 @@ def _of_means(found: Evidence) -> Occurrences:
         exceeding=(verdicts.state == Judgement.EXCEEDED) & over,
         substituted=verdicts.substituted * over,
         threshold=verdicts.threshold,
-        methods=verdicts.methods * over if found.method is not None else None,
+        methods=verdicts.methods * over if found.methods else None,
     )
 
 
@@ -216,7 +216,9 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
     allowed: Numbers,
 ) -> Verdicts:
     expected = pool.count(parts.expected)
-    limit = parts.threshold
+    limit, methods = parts.threshold, no_methods(value.shape)
+    if parts.methods is not None:
+        methods = np.stack([pool.count(one) for one in parts.methods])
     return Verdicts(
         start=pool.start,
         finish=pool.finish,
@@ -232,11 +234,8 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
         allowed=allowed,
         left=allowed - exceeding,
         substituted=pool.count(parts.substituted),
-        methods=(
-            no_methods(value.shape)
-            if parts.methods is None
-            else np.stack([pool.count(one) for one in parts.methods])
-        ),
+        filled=methods.sum(axis=0, dtype=np.int32),
+        methods=methods,
         replaced=unknown(value.shape),
         estimate=unknown(value.shape),
     )
