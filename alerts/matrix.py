@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.shortterm import ShortTerm
+from alerts.core.chain import Role
+from alerts.core.shortterm import Made, ShortTerm
 from alerts.core.vocabulary import HOUR, MINUTE
 from alerts.core.zones import block_edges
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from alerts.core.chain import Chains
 
     Rows = NDArray[np.void]
     Channels = NDArray[np.int32]
@@ -45,6 +48,34 @@ class _Grid:
         found = np.full(self._shape, empty, kind)
         found[self._at] = self._rows[field]
         return found[:, self._column]
+
+
+def load_of(rows: Rows, starts: NDArray[np.int64], channels: Channels) -> NDArray[np.float64]:
+    """Return the means of some channels' blocks, (T, n); NaN where there is none."""
+    found: NDArray[np.float64] = _Grid(rows, starts, channels).of("mean", np.nan, "f8")
+    return found
+
+
+def made_of(
+    chains: Chains,
+    members: Mapping[Role, Channels],
+    rows: Rows,
+    short: ShortTerm,
+) -> Made:
+    """Return the members that ``chains`` make averages of, from their blocks of the same windows.
+
+    ``members`` (n,) by role, 0 where a chain has none. A member's mean counts with the values that
+    its chain requires.
+    """
+    means = {}
+    for role, channels in members.items():
+        grid = _Grid(rows, short.start, channels)
+        enough = grid.of("count", 0, "i4") >= chains.required[role]
+        means[role] = np.where(enough, grid.of("mean", np.nan, "f8"), np.nan)
+    main = _Grid(rows, short.start, members[Role.MAIN])
+    expected = np.maximum(main.of("expected", 0, "i4"), 1)
+    count = main.of("count", 0, "i4") * np.maximum(short.expected // expected, 1)
+    return Made(chains, means, count)
 
 
 def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks

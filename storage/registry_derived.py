@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     Recipe = dict[str, Any]
 
-_PLACES = ("main", "second", "temperature", "pressure", "moisture", "oxygen", "co2", "flow")
+ROLES = {
+    name: Role[name.upper()]
+    for name in ("main", "second", "temperature", "pressure", "moisture", "oxygen", "co2", "flow")
+}  # by the names of places in recipes
 _ABSENT: dict[str, Any] = {}
 
 
@@ -38,7 +41,7 @@ async def load_derived(conn: asyncpg.Connection, at: datetime) -> Derived:
     members = [
         (number, place, one["channel"], one["basis"])
         for number, recipe in enumerate(recipes)
-        for place, one in _members(recipe)
+        for place, one in members_of(recipe)
     ]
     columns = (list(column) for column in zip(*members, strict=True))
     rows = await read_table(conn, queries.MEMBERS, at, texts, *columns)
@@ -47,11 +50,11 @@ async def load_derived(conn: asyncpg.Connection, at: datetime) -> Derived:
     return Derived(_selects(rows[~chained], recipes), _chains(rows[chained], recipes))
 
 
-def _members(recipe: Recipe) -> list[tuple[int, Recipe]]:
+def members_of(recipe: Recipe) -> list[tuple[int, Recipe]]:
     """Return (place, member) of a recipe; the place is the member's role in a chain."""
     if recipe["kind"] == "select":
         return [(Role.MAIN, recipe["of"])]
-    return [(role, recipe[name]) for role, name in zip(Role, _PLACES, strict=True) if recipe[name]]
+    return [(role, recipe[name]) for name, role in ROLES.items() if recipe[name]]
 
 
 def _selects(rows: NDArray[np.void], recipes: Sequence[Recipe]) -> Selects:
@@ -72,14 +75,14 @@ def _mask(statuses: Sequence[str]) -> int:
 
 def _chains(rows: NDArray[np.void], recipes: Sequence[Recipe]) -> Chains:
     channel, place, inverse = np.unique(rows["id"], return_index=True, return_inverse=True)
-    table = _table(recipes)
+    table = chains_of(recipes)
     chains = table.take(rows["recipe"][place].astype(np.intp))
     chains.channel[:] = channel
     chains.member[rows["place"], inverse] = rows["member"]
     return chains
 
 
-def _table(recipes: Sequence[Recipe]) -> Chains:
+def chains_of(recipes: Sequence[Recipe]) -> Chains:
     """Return the recipes as chains, a row each, without members; others than chains are neutral."""
     versions = max((len(_calibrations(recipe)) for recipe in recipes), default=0)
     table = Chains.neutral(len(recipes), versions)
@@ -96,7 +99,7 @@ def _calibrations(recipe: Recipe) -> list[Recipe]:
 
 def _fill(table: Chains, row: int, recipe: Recipe) -> None:
     table.step[row] = recipe["step_us"]
-    for role, member in _members(recipe):
+    for role, member in members_of(recipe):
         table.scale[role, row] = member["scale"]
         table.offset[role, row] = member["offset"]
         table.required[role, row] = member["required"]

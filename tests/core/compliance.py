@@ -95,7 +95,7 @@ def _printed(
     return [
         Short(
             start, finish, None if np.isnan(mean) else Fraction(repr(mean)), count, expected,
-            Fraction(repr(at)), *rest, None if np.isnan(load) else Fraction(repr(load)),
+            Fraction(repr(at)), *[*rest, None if np.isnan(load) else Fraction(repr(load))],
         )
         for start, finish, mean, count, expected, at, *rest, load in columns
     ]  # fmt: skip

@@ -26,7 +26,7 @@ from alerts.core.zones import zone_info
 from ingest.registry_file import parse_source
 from ingest.registry_read import parse_registry_text
 from ingest.registry_rows import registry_rows
-from storage.registry_derived import _members, _table
+from storage.registry_derived import chains_of, members_of
 from tests.rules.shorthand import Average, averages
 
 if TYPE_CHECKING:
@@ -202,9 +202,9 @@ def _of_raw(parts: list[dict[str, float]], recipe: Any, window: int, begin: int)
 
 def converted(recipe: Any, raw: dict[str, float], begin: int) -> float:
     """Return what a recipe's chain makes of raw values, by channel; NaN for what is missing."""
-    chains = _table([recipe])
+    chains = chains_of([recipe])
     means = {}
-    for role, member in _members(recipe):
+    for role, member in members_of(recipe):
         chains.member[role, 0] = role
         means[Role(role)] = np.array([raw.get(member["channel"], np.nan)])
     return float(derived(chains, np.array([begin]), means)[0])
