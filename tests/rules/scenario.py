@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import numpy as np
 from alerts.core.chain import Role, derived
 from alerts.core.periods import duration
 from alerts.core.rules import Rule
-from alerts.core.shortterm import ShortTerm
+from alerts.core.shortterm import Made, ShortTerm
 from alerts.core.statistics import either, judge
 from alerts.core.verdicts import METHODS
 from alerts.core.vocabulary import MINUTE, SECOND, Judgement
@@ -134,7 +134,10 @@ def _judged(case: Case, row: LimitRow, channels: dict[tuple[str, str], ChannelRo
     if any(one.raw for one in given):
         text = channels[row.channel, row.basis].recipe
         recipe = {"measured": row.channel} if text is None else json.loads(text)
-    short = _short_term(rule, given, begin, case.said.get("raw", {}), recipe)
+    raw = case.said.get("raw", {})
+    short = _short_term(rule, given, begin, raw, recipe)
+    if rule.apart:
+        short = replace(short, made=_made(recipe, [raw[one.raw[0]] for one in given]))
     until = instant(case.said["until"], case.zone) if "until" in case.said else short.finish[-1]
     since, end = _micros(row.valid_from), _micros(row.valid_until)
     in_force = ((short.finish > since) & (short.finish <= end))[:, None]
@@ -182,7 +185,18 @@ def _short_term(
         quarters=column([one.quarters for one in given]).astype(np.int8),
         marked=column([one.marked for one in given]),
         serviced=column([one.serviced for one in given]),
+        load=np.array([[np.nan if one.load is None else one.load] for one in given]),
     )
+
+
+def _made(recipe: Any, raw: list[dict[str, float]]) -> Made:
+    """Return the members of hours that raw values make, which are filled apart."""
+    chains, means = chains_of([recipe]), {}
+    for role, member in members_of(recipe):
+        chains.member[role, 0] = role
+        means[Role(role)] = np.array([[one.get(member["channel"], np.nan)] for one in raw])
+    count = np.where(np.isnan(means[Role.MAIN]), 0, 60).astype(np.int32)
+    return Made(chains, means, count)
 
 
 def _of_raw(parts: list[dict[str, float]], recipe: Any, window: int, begin: int) -> float:
