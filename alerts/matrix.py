@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.chain import Role
 from alerts.core.shortterm import Made, ShortTerm
 from alerts.core.vocabulary import HOUR, MINUTE
 from alerts.core.zones import block_edges
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from alerts.core.chain import Chains
+    from alerts.core.chain import Chains, Role
 
     Rows = NDArray[np.void]
     Channels = NDArray[np.int32]
@@ -60,22 +59,24 @@ def made_of(
     chains: Chains,
     members: Mapping[Role, Channels],
     rows: Rows,
+    quarters: Rows | None,
     short: ShortTerm,
 ) -> Made:
     """Return the members that ``chains`` make averages of, from their blocks of the same windows.
 
     ``members`` (n,) by role, 0 where a chain has none. A member's mean counts with the values that
-    its chain requires.
+    its chain requires. ``quarters``: blocks of 15 min, None where nobody asks for quadrants.
     """
-    means = {}
+    means, counts, have = {}, {}, {}
     for role, channels in members.items():
         grid = _Grid(rows, short.start, channels)
         enough = grid.of("count", 0, "i4") >= chains.required[role]
         means[role] = np.where(enough, grid.of("mean", np.nan, "f8"), np.nan)
-    main = _Grid(rows, short.start, members[Role.MAIN])
-    expected = np.maximum(main.of("expected", 0, "i4"), 1)
-    count = main.of("count", 0, "i4") * np.maximum(short.expected // expected, 1)
-    return Made(chains, means, count)
+        slots = np.maximum(grid.of("expected", 0, "i4"), 1)
+        counts[role] = grid.of("count", 0, "i4") * np.maximum(short.expected // slots, 1)
+        if quarters is not None and short.rows:
+            have[role] = _quarters(quarters, short.start, short.finish, channels)
+    return Made(chains, means, counts, have)
 
 
 def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks

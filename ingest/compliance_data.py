@@ -99,8 +99,11 @@ class Chunk:
             }
             for role, channels in members.items():
                 chains.member[role] = np.where(channels > 0, channels, -1)
-            blocks = await self.blocks(conn, np.concatenate(list(members.values())), *span)
-            short = replace(short, made=made_of(chains, members, blocks, short))
+            every, quarters = np.concatenate(list(members.values())), None
+            blocks = await self.blocks(conn, every, *span)
+            if any(scope.rule.quadrants for scope in mine):
+                quarters = await self.blocks(conn, every, QUARTER, *span[1:])
+            short = replace(short, made=made_of(chains, members, blocks, quarters, short))
         return short
 
     def _column(self, role: str) -> NDArray[np.int32]:

@@ -22,7 +22,7 @@ from ingest.rules_values import LIMIT_AVERAGE, is_fixed, nominal, window_text
 from storage.registry_rows import ChannelRow, LimitRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from ingest.registry_model import Channel, Limit, Permit
@@ -105,7 +105,8 @@ def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
         if kind not in judgeds:
             judgeds[kind] = found = _judged(case, chain, *kind)
             into.channels += found.rows
-            beside = list(kept_for(chain, gaps, found.main[1] if found.main else ""))
+            counted = found.main[1] if found.main else ""
+            beside = kept_for(chain, gaps, counted, _windows(case, kind[0]))
             for row in _records(case, kind[0], found, beside):
                 records.setdefault((row.channel, row.basis, row.average), row)
         into.limits.append(_row(case, condition, average, kind[0], judgeds[kind], gaps))
@@ -199,21 +200,24 @@ def _plain_row(case: _Case, average: str, basis: str) -> LimitRow:
 
 
 def _records(
-    case: _Case, short_term: str, found: Judged, beside: Sequence[tuple[str, str]]
+    case: _Case, short_term: str, found: Judged, beside: Iterable[tuple[str, str, str]]
 ) -> Iterator[LimitRow]:
     """Yield a row for each series of block means that must be kept for a condition."""
     name = case.limit.channel
     main = found.main or (name, found.basis)
     windows = [
         (name, found.basis, short_term),
-        (*main, short_term),
         (name, found.idle, short_term),
         (name, found.serviced, short_term),
         (name, found.marks, short_term),
-        *((channel, basis, short_term) for channel, basis in beside),
+        *((*main, window) for window in _windows(case, short_term)),
+        *beside,
     ]
-    if case.version.validity.quadrants:
-        windows.append((*main, _QUARTER_HOUR))
     for channel, basis, window in windows:
         if basis is not None:
             yield _plain_row(case, window, basis)._replace(channel=channel, **_OF_RECORDS)
+
+
+def _windows(case: _Case, short_term: str) -> list[str]:
+    """Return the windows of the blocks that short-term averages are judged valid by."""
+    return [short_term, _QUARTER_HOUR] if case.version.validity.quadrants else [short_term]

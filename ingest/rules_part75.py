@@ -14,7 +14,7 @@ from alerts.core.rules import Quantity
 from ingest.rules_stack import RuleProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ingest.registry_model import Channel
     from ingest.rules_chain import Chain
@@ -70,16 +70,20 @@ def gaps_of(chain: Chain) -> Gaps:
     return Gaps(back, nox, load.id, maximum, apart)
 
 
-def kept_for(chain: Chain, gaps: Gaps, counted: str) -> Iterator[tuple[str, str]]:
-    """Yield the (channel, basis) whose hours are needed beside those of the value.
+def kept_for(
+    chain: Chain, gaps: Gaps, counted: str, windows: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the (channel, basis, window) whose blocks are needed beside those of the value.
 
-    ``counted`` is the basis of what the chain starts from.
+    ``counted`` is the basis of what the chain starts from; ``windows``: hours, and quadrants of
+    them where the rule set counts those.
     """
     if gaps.load is not None:
-        yield gaps.load, ""
+        yield gaps.load, "", windows[0]
     if gaps.apart:
-        yield from ((part.channel.id, counted) for part in chain.parts)
-        yield from ((one.id, "") for one in chain.members.values())
+        members = [(part.channel.id, counted) for part in chain.parts]
+        members += [(one.id, "") for one in chain.members.values()]
+        yield from ((*member, window) for window in windows for member in members)
 
 
 def load_of(chain: Chain) -> Channel | None:

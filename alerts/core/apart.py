@@ -62,17 +62,20 @@ def mass_flows(
     """
     if short.made is None:
         raise ValueError("expected the members of mass flows that are filled apart")
-    values = _values(short.made, short)
-    ranges, methods = ranges_of(rule, short), []
+    made, ranges, methods = short.made, ranges_of(rule, short), []
+    values, made_of_all = _values(made, short), valid
     for one in rule.apart:
         role = _ROLES[one.role]
-        own = _measured(rule, short, values[role], operating) if role is Role.MAIN else values[role]
-        own = np.where(valid, values[role], own)
-        looked_at = operating & (in_force | ~np.isnan(own))
+        alone = _measured(rule, short, made, role, values[role])
+        # Of what no hours were kept yet nothing is known but that the mass flow could be made.
+        unknown = made_of_all & np.isnan(values[role])
+        valid = valid & (alone | unknown)
+        own = np.where(alone & operating, values[role], np.nan)
+        looked_at = operating & (in_force | alone) & ~unknown
         found = hours_of(short, _tiers(one), own, looked_at, ranges)
         values[role] = found.value
         methods.append(found.method)
-    mass = np.where(valid, short.mean, combined(short.made.chains, values))
+    mass = np.where(valid, short.mean, combined(made.chains, values))
     there = operating & ~np.isnan(mass)
     told = [np.where(valid, Method.MEASURED, np.where(there, one, Method.NONE)) for one in methods]
     return np.where(there, mass, np.nan), tuple(one.astype(np.int8) for one in told)
@@ -87,11 +90,11 @@ def _values(made: Made, short: ShortTerm) -> Values:
     return values
 
 
-def _measured(rule: Rule, short: ShortTerm, value: Floats, operating: Flags) -> Floats:
-    """Return the concentration where it is valid by itself, whatever else is missing."""
-    assert short.made is not None  # noqa: S101 - who calls has looked
-    alone, _ = averages(rule, replace(short, mean=value, count=short.made.count, made=None))
-    return np.where(alone & operating, value, np.nan)
+def _measured(rule: Rule, short: ShortTerm, made: Made, role: Role, value: Floats) -> Flags:
+    """Tell where a member is valid by itself, as the rule has it of averages, (T, n)."""
+    quarters = made.quarters.get(role, short.quarters)
+    own = replace(short, mean=value, count=made.counts[role], quarters=quarters, made=None)
+    return averages(rule, own)[0]
 
 
 def _tiers(one: Quantity) -> Tiers:

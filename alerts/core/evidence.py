@@ -97,7 +97,7 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
     if fills(rule):
         value, methods = filled(rule, short, zone, valid, operating, in_force)
         short = replace(short, mean=value)
-        counts = counts | (any_filled(methods, counts.shape) & in_force)
+        counts = (counts | (any_filled(methods, counts.shape) & in_force)) & ~np.isnan(value)
     values = _validated(rule, short.mean, limits)
     if rule.geometric:
         counts &= values > 0  # what has no logarithm is no part of a geometric mean

@@ -106,18 +106,24 @@ class Made:
     """The members of averages that chains make of other averages: mass flows, of concentration.
 
     ``chains``: n of them. ``means``: by role the members' means (T, n), each in its channel's unit,
-    NaN where it has too few values. ``count`` (T, n): slots of the main member with a valid value,
-    as ``ShortTerm.count`` has them where the average could be made.
+    NaN where it has too few values. ``counts``, ``quarters``: slots with a valid value and
+    15-minute quadrants with one, of each member as ``ShortTerm`` has them of averages; without
+    quarters they are those of the averages.
     """
 
     chains: Chains
     means: Mapping[Role, NDArray[np.float64]]
-    count: IntArray
+    counts: Mapping[Role, IntArray]
+    quarters: Mapping[Role, NDArray[np.int8]] = field(default_factory=dict)
 
     def part(self, rows: slice, columns: NDArray[np.intp] | slice) -> Self:
         """Return some windows of some channels."""
-        means = {role: mean[rows][:, columns] for role, mean in self.means.items()}
-        return type(self)(self.chains.take(columns), means, self.count[rows][:, columns])
+        return type(self)(
+            self.chains.take(columns),
+            {role: one[rows][:, columns] for role, one in self.means.items()},
+            {role: one[rows][:, columns] for role, one in self.counts.items()},
+            {role: one[rows][:, columns] for role, one in self.quarters.items()},
+        )
 
 
 _FIGURES = ("count", "expected", "idle", "stopped", "quarters", "marked", "serviced", "load")

@@ -136,8 +136,8 @@ def plant(dry: Any, flow: Any, h2o: Any, load: Any) -> ShortTerm:
     share = h2o / 100
     mass = dry * (flow * (1 - share)) * 1e-3
     means = {Role.MAIN: dry, Role.MOISTURE: h2o, Role.FLOW: flow}
-    count = np.where(np.isnan(dry), 0, 60).astype(np.int32)
-    made = Made(mass_chain(dry.shape[1]), means, count)
+    counts = {role: np.where(np.isnan(one), 0, 60).astype(np.int32) for role, one in means.items()}
+    made = Made(mass_chain(dry.shape[1]), means, counts)
     return replace(hours(START, mass), load=load, made=made)
 
 
@@ -175,6 +175,31 @@ def test_a_quantity_without_tiers_leaves_the_hour_without_a_mass() -> None:
     value, methods = mass_flows(MASS, short, ~np.isnan(short.mean), every, every)
     assert np.isnan(value[4, 0])
     assert [one[4, 0] for one in methods] == [-1, -1, -1]
+
+
+def test_an_hour_of_one_quantity_is_valid_by_its_own_quadrants() -> None:
+    short = plant([100] * 5, [10, 20, 30, 40, 90], [10] * 5, [50] * 5)
+    assert short.made is not None
+    quarters = {Role.FLOW: np.array([[4], [4], [4], [4], [3]], np.int8)}
+    short = replace(short, made=replace(short.made, quarters=quarters))
+    asked = replace(MASS, quadrants=True)
+    every = np.ones((5, 1), np.bool_)
+    value, methods = mass_flows(asked, short, every, every, every)
+    assert [one[:, 0].tolist() for one in methods] == [[0] * 5, [0, 0, 0, 0, 10], [0] * 5]
+    assert value[4, 0] == pytest.approx(100 * 40 * 0.9 * 1e-3)
+    found = judge(asked, 1.0, short, ZONE, START + 5 * HOUR)
+    assert (found.valid[0, 0], found.filled[0, 0]) == (5, 1)
+
+
+def test_a_mass_flow_of_which_no_members_were_kept_is_as_measured() -> None:
+    short = plant([NAN] * 3 + [100] * 6, [NAN] * 3 + [10] * 5 + [NAN], [10] * 9, [50] * 9)
+    short.mean[:3] = 7.0  # from before the hours of the members were kept
+    every = np.ones((9, 1), np.bool_)
+    valid = ~np.isnan(short.mean)
+    value, methods = mass_flows(MASS, short, valid, every, every)
+    assert value[:3, 0].tolist() == [7.0] * 3
+    assert [one[:3, 0].tolist() for one in methods] == [[0] * 3] * 3
+    assert methods[1][8, 0] == 10  # 5 of 6 hours: 83.3 %, of hours since they are kept
 
 
 class Turned(Judge):

@@ -86,9 +86,9 @@ def test_a_unit_that_ran_all_year_has_every_substitute_exactly() -> None:
 
 
 def test_hours_of_one_gap_and_range_have_one_value_until_the_tier_changes() -> None:
-    """Unit 7456-2, May to July: 63 hours of operation, in which the availability sinks.
+    """Unit 7456-2, May to July: 63 hours of operation without a measured one between them.
 
-    From 24 June 17:00 on the values are others: each hour of a gap goes by its own availability.
+    From 24 June 17:00 on the values are others, as where each hour goes by its own availability.
     """
     one = course("7456-2")
     at = np.flatnonzero(one.given[:, 0] & (one.load[:, 0] > 0))

@@ -195,8 +195,8 @@ def _made(recipe: Any, raw: list[dict[str, float]]) -> Made:
     for role, member in members_of(recipe):
         chains.member[role, 0] = role
         means[Role(role)] = np.array([[one.get(member["channel"], np.nan)] for one in raw])
-    count = np.where(np.isnan(means[Role.MAIN]), 0, 60).astype(np.int32)
-    return Made(chains, means, count)
+    counts = {role: np.where(np.isnan(one), 0, 60).astype(np.int32) for role, one in means.items()}
+    return Made(chains, means, counts)
 
 
 def _of_raw(parts: list[dict[str, float]], recipe: Any, window: int, begin: int) -> float:

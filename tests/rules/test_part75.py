@@ -75,8 +75,9 @@ def test_a_mass_is_filled_by_what_it_is_made_of() -> None:
         {**usual, "role": "oxygen", "potential": 2.0, "lesser": True},
     ]
     assert {one.role for one in Rule.of_json(rule).apart} == {"main", "flow", "moisture", "oxygen"}
-    kept = {(name, "", "1h") for name in ("dry", "q", "h2o", "o2", "t", "p", "mw")}
-    assert kept <= records(text)
+    members = ("dry", "q", "h2o", "o2", "t", "p")
+    kept = {(name, "", window) for name in members for window in ("1h", "15min")}
+    assert kept | {("mw", "", "1h")} <= records(text)
 
 
 def test_potential_values_are_in_the_units_of_the_channels() -> None:
