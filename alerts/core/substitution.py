@@ -6,7 +6,7 @@ neighbours and look-backs skip them. Each function returns new values and a ``Me
 int8. A gap that has not ended has no hour after, so what rests on that one is not there yet.
 
 The tiers of 40 CFR part 75 are in ``alerts.core.part75``. Sources: 40 CFR 75.57, table 4a (the
-methods' codes, 11 and 12 not verified); Regulation (EU) 2018/2066, Art. 45(3).
+methods' codes; 11 not verified); Regulation (EU) 2018/2066, Art. 45(3).
 """
 
 from __future__ import annotations
