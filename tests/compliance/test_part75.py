@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from alerts.core.chain import Role
 from alerts.core.rules import Quantity
+from alerts.core.shortterm import ShortTerm
 from alerts.core.vocabulary import HOUR, MINUTE
+from alerts.matrix import NO_ROWS, made_of
 from ingest.rules_recipe import _empty
+from storage.registry_derived import chains_of
 from storage.times import from_micros
 from tests.compliance.plant import TONNES_A_MONTH, Plant, at
 from tests.compliance.test_order import running, verdicts
@@ -131,6 +135,43 @@ async def test_concentration_flow_and_moisture_are_filled_apart(plant: Plant) ->
     await plant.blocks(channels["kg/h"], "2026-02-01T09:00", [9.6], count=1, expected=1)
     await plant.work()
     assert (await one(plant))["methods"] == {"06": 2}
+
+
+async def test_a_late_hour_of_a_member_is_taken_though_no_mass_flow_comes_of_it(
+    plant: Plant,
+) -> None:
+    channels = await masses(plant)
+    so2, flow = np.full(16, 100.0), np.full(16, 10.0)
+    so2[14], flow[14] = NAN, NAN
+    for name, values in (("so2", so2), ("q", flow), ("h2o", np.full(16, 10.0))):
+        await plant.blocks(channels[name], START, values)
+    await plant.blocks(channels["mw"], START, [35.0] * 16)
+    await plant.blocks(channels["kg/h"], START, so2 * flow * 0.9 / 1000, count=1, expected=1)
+    await plant.work("2026-02-01T11:00")
+    item = await one(plant)
+    assert (item["methods"], item["valid"], item["complete"]) == ({"06": 1, "11": 1}, 16, 15 / 16)
+    await plant.blocks(channels["q"], "2026-02-01T09:00", [40.0])
+    await plant.work()
+    item = await one(plant)
+    assert (item["methods"], item["replaced"]) == ({"06": 1}, 100 * 40 * 0.9 / 1e6)
+
+
+def test_a_members_hour_counts_with_the_values_that_the_chain_requires() -> None:
+    chains = chains_of([MASS_FLOW | {"flow": member("q", wet=True, standard=True, required=40)}])
+    members = {Role.MAIN: np.array([1], np.int32), Role.FLOW: np.array([2], np.int32)}
+    rows = np.zeros(4, NO_ROWS.dtype)
+    rows["channel"], rows["start"] = [1, 2, 1, 2], [0, 0, HOUR, HOUR]
+    rows["mean"], rows["expected"], rows["count"] = 5.0, 60, [1, 39, 60, 40]
+    shape = np.zeros((2, 1), np.int32)
+    short = ShortTerm(
+        start=np.array([0, HOUR]), finish=np.array([HOUR, 2 * HOUR]), mean=shape * NAN,
+        count=shape, expected=shape + 120,
+    )  # fmt: skip
+    made = made_of(chains, members, rows, None, short)
+    assert made.means[Role.MAIN][:, 0].tolist() == [5.0, 5.0]
+    assert np.isnan(made.means[Role.FLOW][:, 0]).tolist() == [True, False]
+    assert made.counts[Role.FLOW][:, 0].tolist() == [78, 80]
+    assert made.quarters == {}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
