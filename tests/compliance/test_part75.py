@@ -164,7 +164,7 @@ def test_a_members_hour_counts_with_the_values_that_the_chain_requires() -> None
     rows["mean"], rows["expected"], rows["count"] = 5.0, 60, [1, 39, 60, 40]
     shape = np.zeros((2, 1), np.int32)
     short = ShortTerm(
-        start=np.array([0, HOUR]), finish=np.array([HOUR, 2 * HOUR]), mean=shape * NAN,
+        start=np.array([0, HOUR]), finish=np.array([HOUR, 2 * HOUR]), mean=np.full((2, 1), NAN),
         count=shape, expected=shape + 120,
     )  # fmt: skip
     made = made_of(chains, members, rows, None, short)
