@@ -13,7 +13,7 @@ from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.ring import Ring
 from alerts.core.vocabulary import HOUR, NEVER
 from alerts.core.zones import in_block
-from alerts.track import LONG_STEP, describe
+from alerts.track import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +178,7 @@ class Board:
         if kind.window <= HOUR:
             yield np.flatnonzero(at % kind.window == 0), kind.window
             return
-        due = np.flatnonzero(at % LONG_STEP == 0)
+        due = np.flatnonzero(at % kind.grid == 0)
         zone = self.layout.zone[self.layout.block_channel[block[due]]]
         for number in np.unique(zone).tolist():
             rows = due[zone == number]

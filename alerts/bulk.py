@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alerts.core.means import mean
-from alerts.core.slots import Sums, granule_for, group_for, rolling
+from alerts.core.slots import Sums, group_for, rolling
 from alerts.core.vocabulary import DAY, HOUR
 from alerts.core.zones import block_edges, expected_slots
 from alerts.rolling import Rolling, lowered
+from alerts.track import granule_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Bulk:
 
     def slots(self, window: int) -> tuple[int, Sums]:
         """Return where the slots for ``window`` begin; total, samples, filled of each, (S, n)."""
-        key = granule_for(window, self.period), window > HOUR
+        key = granule_in(self.zone, window, self.period), window > HOUR
         if key not in self._slots:
             # A day may have 25 hours where a zone changes its offset.
             reach = DAY + 4 * HOUR if window > HOUR else 3 * HOUR
@@ -120,7 +121,7 @@ class Bulk:
         return self._blocks[window]
 
     def _added_up(self, window: int) -> Blocks:
-        granule = granule_for(window, self.period)
+        granule = granule_in(self.zone, window, self.period)
         first, slots = self.slots(window)
         start, finish = block_edges(window, self.zone, first, self.until)
         whole = (start >= first) & (finish <= self.until)
@@ -161,6 +162,8 @@ class Bulk:
             first, slots = self.slots(window)
             if len(columns) < self.channels:
                 slots = (slots[0][:, columns], slots[1][:, columns], slots[2][:, columns])
-            known = Rolling.of(columns, first, slots, window, self.period)
+            granule = granule_in(self.zone, window, self.period)
+            group = group_for(self.period, granule)
+            known = Rolling.of(columns, first, slots, window, granule, group)
             self._rolling[window] = known
         return known

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.carrying import carry
+from alerts.core.carried import Tallies
 from alerts.core.compliance import FILLED, VERDICT, WITHDRAWN, kind_of
+from alerts.core.records import unequal
 from alerts.core.statistics import judge
 from alerts.core.vocabulary import NEVER, SECOND, Judgement
 from alerts.forecast import put_forecasts
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from alerts.carrying import Carried, Kept
     from alerts.core.compliance import Condition
     from alerts.core.rules import Rule
     from alerts.core.shortterm import ShortTerm
@@ -33,32 +37,39 @@ _SECOND_BITS = 34  # of an instant: up to the year 2514
 _BEST_FIRST = (Judgement.COMPLIANT, Judgement.NOT_ASSESSABLE, Judgement.EXCEEDED)
 
 
-def judge_conditions(
+def judge_conditions(  # noqa: PLR0913, PLR0917 - what is judged, by what and from what
     rule: Rule,
     conditions: Sequence[Condition],
     short: ShortTerm,
     begun: Sequence[int],
     until: int,
-) -> Rows:
+    before: Carried | None = None,
+) -> tuple[Rows, dict[int, Kept]]:
     """Judge conditions of one kind and zone: rows of ``VERDICT``, of every period with a verdict.
 
+    And what to carry on of the period that is not over, by limit.
+
     ``rule`` is the kind (see ``kind_of``); ``short`` has one column for each condition, ``begun``
-    says where its channel's data begin: earlier short-term averages are not expected. Periods
+    says where its channel's data begin: earlier short-term averages are not expected. ``before``:
+    what was carried on of the period that ``short`` begins in, if it lacks earlier days. Periods
     in which nothing was to be judged are left out (the plant stood still, no version in force),
     and so are those for which another kind of rule was.
     """
     if not len(short.start):
-        return np.zeros(0, VERDICT)
+        return np.zeros(0, VERDICT), {}
     limit, in_force = _in_force(conditions, short)
     in_force &= short.start[:, None] >= np.array(begun, np.int64)
-    verdicts = judge(rule, limit, short, conditions[0].zone, until, in_force=in_force)
+    zone = conditions[0].zone
+    tallies = None if before is None else Tallies(before.sums)
+    verdicts = judge(rule, limit, short, zone, until, in_force, tallies)
     version = _versions(rule, conditions, verdicts, until)
     period, column = np.nonzero((version > 0) & (verdicts.expected > 0))
     rows = _rows(verdicts, period, column)
     rows["limit"] = np.array([one.limit for one in conditions], np.int32)[column]
     rows["version"] = version[period, column]
-    put_forecasts(rule, rows, period, column, verdicts, short, until)
-    return rows
+    put_forecasts(rule, zone, rows, period, column, verdicts, short, until, before)
+    running = set(rows["limit"][~rows["over"]].tolist())
+    return rows, carry(rule, conditions, limit, short, until, in_force, before, running)
 
 
 def _in_force(
@@ -187,8 +198,7 @@ def _keys(rows: Rows) -> NDArray[np.int64]:
 def _differs(new: Rows, old: Rows, figures: Sequence[str]) -> NDArray[np.bool_]:
     differs, told = np.zeros(len(new), np.bool_), np.zeros(len(new), np.bool_)
     for name in figures:
-        a, b = new[name], old[name]
-        other = (a != b) & ~((a != a) & (b != b))  # noqa: PLR0124 - NaN
+        other = unequal(new[name], old[name])
         differs |= other
         if name in {"state", "alone", "version", "start", "over"}:
             told |= other

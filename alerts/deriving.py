@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.chain import Role, derived
+from alerts.core.chain import Role
+from alerts.core.converted import derived
 from alerts.core.vocabulary import HOUR, MINUTE, NEVER
 from alerts.rounds import FARTHEST
 
@@ -90,7 +91,7 @@ def begun(board: Board, found: Touched) -> None:
 
 
 def simple(board: Board, found: Touched, until: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which chains can be moved on to ``until``, step by step."""
+    """Tell which chains can be moved on to ``until``, step by step, or have no step to go."""
     channel = board.layout.derived.chains.channel[found.row]
     judged = board.evaluated[channel]
     can: NDArray[np.bool_] = (
@@ -98,22 +99,39 @@ def simple(board: Board, found: Touched, until: NDArray[np.int64]) -> NDArray[np
         & (judged != NEVER)
         & (found.first >= judged)
         & (until - judged <= FARTHEST)
-        & in_memory(board, found.row)
+        & ((until <= judged) | in_memory(board, found.row))
     )
     return can
 
 
 def in_memory(board: Board, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Tell for which rows of ``chains`` the slots since the last judged step are in memory."""
+    """Tell for which rows of ``chains`` the slots since the last judged step are in memory.
+
+    Of steps of more than an hour they are not: the minutes of all channels are kept for one hour,
+    and sums of longer slots, added up in another order, would not be those of a recomputation. Such
+    a chain is read from the database once a step, when that is complete.
+    """
     chains = board.layout.derived.chains
     ring, member = board.rings.get(MINUTE), chains.member[:, rows]
     if ring is None:
         return np.zeros(len(rows), np.bool_)
     slots = board.rows[MINUTE][member]
-    begin = board.evaluated[chains.channel[rows]] // MINUTE
-    kept = (member < 0) | ((slots >= 0) & (ring.head[slots] - ring.size < begin))
-    whole = np.asarray(kept.all(axis=0), np.bool_)
+    begin = board.evaluated[chains.channel[rows]]
+    unread = board.cold[member] & (board.newest[member] >= begin)
+    kept = (slots >= 0) & (ring.head[slots] < begin // MINUTE + ring.size) & ~unread
+    whole = np.asarray(((member < 0) | kept).all(axis=0), np.bool_)
     return whole & (chains.step[rows] <= HOUR)
+
+
+def to_read(board: Board, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+    """Return the members of rows of ``chains`` that are to be read into memory beside them.
+
+    A channel that selects statuses no reading has now would stay unread for long.
+    """
+    selects = board.layout.derived.selects.channel
+    member = np.unique(board.layout.derived.chains.member[:, rows])
+    member = member[np.isin(member, selects)]
+    return member[board.cold[member]]
 
 
 def complete_until(
@@ -125,7 +143,7 @@ def complete_until(
     """
     layout = board.layout
     chains = layout.derived.chains
-    member = chains.member[:, rows]
+    member = chains.awaited[:, rows]
     evaluated, newest = board.evaluated[member], board.newest[member]
     judged = np.where(evaluated != NEVER, evaluated, newest)
     judged = np.where(member >= 0, judged, NEVER)
@@ -166,7 +184,7 @@ def complete_by_readings(
 
     ``newest`` is the newest reading of each channel of the layout (0: none).
     """
-    member = layout.derived.chains.member[:, layout.derived.chain_of(channels)]
+    member = layout.derived.chains.awaited[:, layout.derived.chain_of(channels)]
     judged = np.where((member >= 0) & (newest[member] > 0), newest[member], NEVER)
     held = slowest(judged, newest[member], layout.longest[member])
     step = layout.period[channels]
@@ -190,37 +208,31 @@ def step_values(
 
 
 def _values(board: Board, chains: Chains, begin: NDArray[np.int64]) -> NDArray[np.float64]:
-    means = {}
+    sums = {}
     alike = bool((chains.step == chains.step[0]).all())
     steps = chains.step[:1].tolist() if alike else np.unique(chains.step).tolist()
     for role in Role:
         there = chains.member[role] >= 0
         if there.any():
-            means[role] = np.full(len(chains), np.nan)
+            total, samples = np.zeros(len(chains)), np.zeros(len(chains), np.int32)
             for step in steps:
                 at = np.flatnonzero(there & (chains.step == step))
-                means[role][at] = _means(board, chains, role, at, begin[at] + step, step)
-    return derived(chains, begin, means)
+                end = begin[at] + step
+                total[at], samples[at] = _sums(board, chains.member[role, at], end, step)
+            sums[role] = total, samples
+    return derived(chains, begin, sums)
 
 
-def _means(  # noqa: PLR0913, PLR0917 - whose, of what, and which stretch of time
-    board: Board,
-    chains: Chains,
-    role: Role,
-    at: NDArray[np.intp],
-    end: NDArray[np.int64],
-    step: int,
-) -> NDArray[np.float64]:
-    """Return the mean of a member over [end - step, end), NaN where it has too few values."""
-    slots = board.rows[MINUTE][chains.member[role, at]]
-    granule = end // MINUTE
+def _sums(
+    board: Board, channel: NDArray[np.int32], end: NDArray[np.int64], step: int
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return sum and number of the values of channels over [end - step, end)."""
+    slots, granule = board.rows[MINUTE][channel], end // MINUTE
     together = len(granule) > 0 and bool((granule == granule[0]).all())
     total, samples, _ = board.rings[MINUTE].window(
         slots, int(granule[0]) if together else granule, step // MINUTE
     )
-    mean = np.full(len(at), np.nan)
-    np.divide(total, samples, out=mean, where=samples >= chains.required[role, at])
-    return mean
+    return total, samples
 
 
 def with_derived(made: Derived, newest: NDArray[np.int64]) -> NDArray[np.int64]:

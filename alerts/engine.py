@@ -17,7 +17,15 @@ from alerts.adopt import carry_over, changed_since
 from alerts.core.chain import Role
 from alerts.core.records import BlockRows, JudgementRows
 from alerts.core.vocabulary import MINUTE, NEVER
-from alerts.deriving import begun, complete_until, in_memory, simple, step_values, touched
+from alerts.deriving import (
+    begun,
+    complete_until,
+    in_memory,
+    simple,
+    step_values,
+    to_read,
+    touched,
+)
 from alerts.journal import Cause, Journal, record_course, record_moves
 from alerts.rejudge import recomputed
 from alerts.rounds import FARTHEST, rounds, split
@@ -109,6 +117,11 @@ class Engine:
                 ],
                 cause,
             )
+        await self._read_members(found.row[~plain])
+
+    async def _read_members(self, rows: NDArray[np.intp]) -> None:
+        """Read into memory what chains, read back themselves, will go on from."""
+        await self.judge_again([self._task(int(c)) for c in to_read(self.board, rows)])
 
     def _advance(self, journal: Journal, rows: NDArray[np.intp], until: NDArray[np.int64]) -> None:
         """Move chains on step by step up to ``until``."""
@@ -225,6 +238,7 @@ class Engine:
         await self._save(journal)
         later = far & (until > board.evaluated[channel])
         await self.judge_again(self._tasks(channel[later], until[later]))
+        await self._read_members(rows[later])
 
     async def _lapse(self, now: int, until: int) -> None:
         """Resolve the alerts of limits that ended while no reading came."""
@@ -247,15 +261,19 @@ class Engine:
         board = self.board
         layout = board.layout
         changed = []
-        for number, alert in self.unresolved.items():
-            row = int(np.searchsorted(layout.limit_number, number))
-            channel = int(layout.limit_channel[row])
-            overdue = now - GRACE - 2 * int(layout.period[channel])
-            newest = int(board.newest[channel])
-            silent = board.received[channel] < now - GRACE and newest < overdue
-            since = newest if silent else None
-            if since != alert.silent_since and not board.cold[channel]:
-                changed.append(replace(alert, silent_since=since))
+        numbers = np.array(list(self.unresolved), np.int32)
+        channels = layout.limit_channel[np.searchsorted(layout.limit_number, numbers)]
+        # A derived channel may leave out what its measured one still sends.
+        heard = layout.derived.measured(channels)
+        silent = board.received[heard] < now - GRACE
+        silent &= board.newest[heard] < now - GRACE - 2 * layout.period[channels]
+        since = np.where(silent, board.newest[heard], NEVER)
+        for alert, channel, at in zip(
+            list(self.unresolved.values()), channels.tolist(), since.tolist(), strict=True
+        ):
+            told = None if at == NEVER else at
+            if told != alert.silent_since and not board.cold[channel]:
+                changed.append(replace(alert, silent_since=told))
         for alert in changed:
             self.unresolved[alert.limit] = alert
         if changed:

@@ -1,12 +1,13 @@
 """Forecasts of running periods: what the rest may average, what it will come to, when that breaks.
 
-The present rate of means and masses is that of the last tenth of the period's length; of shares
-and counts that of the period so far, once a tenth of it has passed. A forecast is a warning, never
-a judgement.
+The present rate of means and masses is that of the last tenth of the period, of its days where it
+is longer than a day; of shares and counts that of the period so far, once a tenth of it has passed.
+A forecast is a warning, never a judgement.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from alerts.core import budget
 from alerts.core.compliance import FILLED
 from alerts.core.periods import duration
+from alerts.core.pools import Pool, blocks
 from alerts.core.validity import averages
 from alerts.core.verdicts import NONE
 from alerts.core.vocabulary import DAY, HOUR
@@ -21,64 +23,145 @@ from alerts.core.vocabulary import DAY, HOUR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from alerts.carrying import Carried
     from alerts.core.rules import Rule
     from alerts.core.shortterm import ShortTerm
     from alerts.core.verdicts import Verdicts
 
+    Floats = NDArray[np.float64]
     Rows = NDArray[np.void]
 
 TENTH = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The parts of a running period so far, days of a long one, in order of time: all (D, n).
+
+    Valid short-term averages, their ``number`` and their ``total``, whether or not a limit was in
+    force; ``operated``: the sum of the shares of all ``averages`` that the plant operated in.
+    """
+
+    total: Floats
+    number: Floats
+    operated: Floats
+    averages: Floats
+
+    @classmethod
+    def of(cls, rule: Rule, zone: str, short: ShortTerm) -> Course:
+        """Return the days of some rows."""
+        grid = duration(rule.short_term).grid
+        pool = blocks(duration("1d"), zone, short.start, short.finish, grid)
+        return cls._of(rule, short, pool)
+
+    @classmethod
+    def of_averages(cls, rule: Rule, short: ShortTerm) -> Course:
+        """Return the rows one by one."""
+        return cls._of(rule, short, Pool(short.start, short.finish, short.rows))
+
+    @classmethod
+    def _of(cls, rule: Rule, short: ShortTerm, pool: Pool) -> Course:
+        valid = averages(rule, short)[0]
+        share = np.maximum(short.expected - short.stopped, 0) / np.maximum(short.expected, 1)
+        rows = pool.count(np.ones((short.rows, 1), np.bool_)).astype(np.float64)
+        return cls(
+            total=pool.sum(np.where(valid, short.mean, 0.0)),
+            number=pool.count(valid).astype(np.float64),
+            operated=pool.sum(np.broadcast_to(share, valid.shape)),
+            averages=np.broadcast_to(rows, (len(rows), short.channels)),
+        )
+
+    def last(self, parts: int) -> Course:
+        """Return so many of the last ones."""
+        return Course(*(one[max(0, len(one) - parts) :] for one in self.figures()))
+
+    def after(self, earlier: Course | None) -> Course:
+        """Return these with earlier ones before them."""
+        if earlier is None:
+            return self
+        both = zip(earlier.figures(), self.figures(), strict=True)
+        return Course(*(np.concatenate(pair) for pair in both))
+
+    def figures(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the arrays."""
+        return self.total, self.number, self.operated, self.averages
+
+
+def days_of_rate(start: int, finish: int) -> int:
+    """Return over how many days of a period, the present one among them, its rate is taken."""
+    return -(-(finish - start) // (TENTH * DAY))
+
+
 def put_forecasts(  # noqa: PLR0913, PLR0917 - the rows, where they come from, and when
     rule: Rule,
+    zone: str,
     rows: Rows,
     period: NDArray[np.intp],
     column: NDArray[np.intp],
     verdicts: Verdicts,
     short: ShortTerm,
     until: int,
+    before: Carried | None = None,
 ) -> None:
     """Fill in ``rest``, ``forecast`` and ``breaks_at`` of the rows that are not over.
 
-    ``rows`` are those of ``period`` and ``column`` of the verdicts.
+    ``rows`` are those of ``period`` and ``column`` of the verdicts; ``before``: what is carried on
+    from before the averages.
     """
     running = np.flatnonzero(~rows["over"])
     for p in np.unique(period[running]).tolist():
         here = running[period[running] == p]
         start, finish = int(verdicts.start[p]), int(verdicts.finish[p])
         if rule.statistic in {"mean", "total"}:
-            threshold = verdicts.threshold[p, column[here]]
-            _of_amounts(rule, rows, here, column[here], threshold, short, until)
+            recent, weight = _course(rule, zone, short, (start, finish), until, before)
+            recent = Course(*(one[:, column[here]] for one in recent.figures()))
+            rows["threshold"][here] = verdicts.threshold[p, column[here]]
+            _of_amounts(rule, rows, here, recent, weight[column[here]], short, until)
         elif until - start >= (finish - start) // TENTH:
             _of_counts(rule, rows, here, until)
+
+
+def _course(  # noqa: PLR0913, PLR0917 - as above, of one period
+    rule: Rule,
+    zone: str,
+    short: ShortTerm,
+    period: tuple[int, int],
+    until: int,
+    before: Carried | None,
+) -> tuple[Course, NDArray[np.float64]]:
+    """Return what the present rate is taken of, and how many valid averages there are so far."""
+    start, finish = period
+    low = int(np.searchsorted(short.start, start))
+    high = int(np.searchsorted(short.finish, until, side="right"))
+    short = short.between(low, high)
+    if rule.rolling or not duration(rule.average).beyond_a_day:
+        course = Course.of_averages(rule, short)
+        since = int(np.searchsorted(short.start, until - (finish - start) // TENTH))
+        return course.last(max(1, short.rows - since)), course.number.sum(axis=0)
+    course = Course.of(rule, zone, short)
+    weight = course.number.sum(axis=0)
+    if before is not None and before.start == start:
+        course, weight = course.after(before.days), weight + before.weight
+    return course.last(days_of_rate(start, finish)), weight
 
 
 def _of_amounts(  # noqa: PLR0913, PLR0917 - as above, of one period
     rule: Rule,
     rows: Rows,
     here: NDArray[np.intp],
-    column: NDArray[np.intp],
-    threshold: NDArray[np.float64],
+    recent: Course,
+    weight: NDArray[np.float64],
     short: ShortTerm,
     until: int,
 ) -> None:
-    start, finish = int(rows["start"][here[0]]), int(rows["finish"][here[0]])
-    low = int(np.searchsorted(short.start, until - (finish - start) // TENTH))
-    high = int(np.searchsorted(short.finish, until, side="right"))
-    low = max(min(low, high - 1), int(np.searchsorted(short.start, start)))
-    recent = short.first(high)
-    valid = averages(rule, recent)[0][low:, column]
-    mean = recent.mean[low:, column]
-    number = valid.sum(axis=0)
-    sums = np.where(valid, mean, 0.0).sum(axis=0)
+    finish = int(rows["finish"][here[0]])
+    threshold = rows["threshold"][here]
+    sums, number, operated, parts = (one.sum(axis=0) for one in recent.figures())
     rate = np.divide(sums, number, out=np.full(len(here), np.nan), where=number > 0)
     left = max(0, finish - until)
     value = rows["value"][here]
-    rows["threshold"][here] = threshold
     if rule.statistic == "total":
-        slots = np.maximum(recent.expected - recent.stopped, 0) / np.maximum(recent.expected, 1)
-        operates = np.broadcast_to(slots, recent.mean.shape)[low:, column].mean(axis=0)
+        operates = operated / np.maximum(parts, 1)
         hours = np.full(len(here), left / HOUR)
         rows["rest"][here] = budget.total_allowance(value, hours, threshold)
         rows["forecast"][here] = value + rate * operates * hours / budget.KILOGRAMS
@@ -88,7 +171,9 @@ def _of_amounts(  # noqa: PLR0913, PLR0917 - as above, of one period
         return
     step = int(short.finish[0] - short.start[0])
     remaining = np.full(len(here), left / step)
-    weight = _weight(rule, rows, here, start, until, short, column)
+    # A running mean is made of valid and filled short-term averages.
+    weight = weight + sum(rows[name][here] for name in FILLED)
+    weight = np.where(np.isnan(value), 0.0, weight)
     # The mean is that of validated averages: what is subtracted goes on being so.
     subtracted = np.nan_to_num(rows["raw"][here] - value)
     rate = np.maximum(rate - subtracted, 0.0)
@@ -99,22 +184,6 @@ def _of_amounts(  # noqa: PLR0913, PLR0917 - as above, of one period
     rows["breaks_at"][here] = budget.mean_breaks_at(
         value, weight, remaining, threshold, rate, until, finish
     )
-
-
-def _weight(  # noqa: PLR0913, PLR0917 - as above
-    rule: Rule,
-    rows: Rows,
-    here: NDArray[np.intp],
-    start: int,
-    until: int,
-    short: ShortTerm,
-    column: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Return how many valid or filled short-term averages a running mean is made of."""
-    low, high = np.searchsorted(short.start, [start, until])
-    valid = averages(rule, short)[0][low:high, column].sum(axis=0)
-    valid = valid + sum(rows[name][here] for name in FILLED)
-    return np.where(np.isnan(rows["value"][here]), 0, valid).astype(np.float64)
 
 
 def _of_counts(rule: Rule, rows: Rows, here: NDArray[np.intp], until: int) -> None:

@@ -5,6 +5,7 @@ A pass may move an alert several times; its recipients get one notice for what i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -270,4 +271,4 @@ def _evidence(found: LimitCourse, at: int) -> Evidence | None:
 
 
 def _number(value: float) -> float | None:
-    return None if value != value else value  # noqa: PLR0124 - NaN
+    return None if math.isnan(value) else value

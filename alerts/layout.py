@@ -10,14 +10,15 @@ import numpy as np
 from alerts.core.derived import Derived
 from alerts.core.limits import Limits
 from alerts.core.slots import granule_for, group_for, step_for
-from alerts.core.vocabulary import HOUR
+from alerts.core.vocabulary import HOUR, LONG_STEP, MINUTE
+from alerts.core.zones import grid
 from alerts.recompute import STANDARD_WINDOWS
-from alerts.track import LONG_STEP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WINDOW_BITS = 37  # a day in microseconds
+_MINUTES = 60  # more than any grid has
 
 
 def _key(channel: NDArray[np.int32], window: NDArray[np.int64] | int) -> NDArray[np.int64]:
@@ -50,19 +51,23 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A window over channels of one period: how its slots are made and counted."""
+    """A window over channels of one period: how its slots are made and counted.
+
+    ``grid``: what its blocks end at multiples of, where they are longer than an hour.
+    """
 
     window: int
     period: int
+    grid: int
     granule: int
     group: int
     step: int
 
     @classmethod
-    def of(cls, window: int, period: int) -> Kind:
-        """Return what a window needs."""
-        granule = granule_for(window, period)
-        return cls(window, period, granule, group_for(period, granule), step_for(window))
+    def of(cls, window: int, period: int, grid: int) -> Kind:
+        """Return what a window needs where the days fit ``grid``."""
+        granule = granule_for(window, period, grid)
+        return cls(window, period, grid, granule, group_for(period, granule), step_for(window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +156,9 @@ class Layout:
         blocks, inverse = np.unique(keys, return_inverse=True)
         block_channel = (blocks >> _WINDOW_BITS).astype(np.int32)
         block_window = blocks & ((1 << _WINDOW_BITS) - 1)
-        widths, width = np.unique(block_window, return_inverse=True)
-        periods, which = np.unique(period[block_channel], return_inverse=True)
-        codes, kind = np.unique(width * len(periods) + which, return_inverse=True)
-        kinds = [
-            Kind.of(int(widths[c // len(periods)]), int(periods[c % len(periods)])) for c in codes
-        ]
+        of_zones = np.array([grid(one) for one in zones], np.int64)
+        grids = np.where(block_window > HOUR, of_zones[zone[block_channel]], LONG_STEP)
+        kinds, kind = _kinds(block_window, period[block_channel], grids)
         limit_block = inverse[: len(number)].astype(np.intp)
         longest = np.full(channels, HOUR)
         np.maximum.at(longest, channel, window)
@@ -177,13 +179,27 @@ class Layout:
             block_channel=block_channel,
             block_window=block_window,
             block_kind=kind,
-            kinds=tuple(kinds),
+            kinds=kinds,
             blocks_by_channel=Rows.of(block_channel, channels),
             longest=longest + LONG_STEP,
             derived=derived,
             chains_by_member=_by_member(derived, channels),
             chained=np.isin(np.arange(channels), derived.chains.channel),
         )
+
+
+def _kinds(
+    window: NDArray[np.int64], period: NDArray[np.int64], grid: NDArray[np.int64]
+) -> tuple[tuple[Kind, ...], NDArray[np.intp]]:
+    """Return the kinds that rows are of, and the place of each row's kind; parallel arrays."""
+    widths, width = np.unique(window, return_inverse=True)
+    periods, which = np.unique(period, return_inverse=True)
+    code = (width * len(periods) + which) * _MINUTES + grid // MINUTE
+    codes, kind = np.unique(code, return_inverse=True)
+    rest, minutes = np.divmod(codes, _MINUTES)
+    columns = widths[rest // len(periods)], periods[rest % len(periods)], minutes * MINUTE
+    sorts = zip(*(column.tolist() for column in columns), strict=True)
+    return tuple(Kind.of(*sort) for sort in sorts), kind
 
 
 def _by_member(derived: Derived, channels: int) -> Rows:

@@ -91,12 +91,13 @@ def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
 
     ``columns`` names for "value", "idle", "mark", "serviced" and "main" the channel of each of the
     n columns, 0 where it has none; ``rows`` holds the blocks of each as stored, "quarters" those of
-    15 min of the "main" channel, else of the value's own; absent where nobody asks for quadrants. A
+    15 min of the "main" and of the value channel; absent where nobody asks for quadrants. A
     block is an array of ``channel``, ``start``, ``mean``, ``total``, ``count`` and ``expected``.
 
     A slot is what value and idle blocks have in common: where a derived value is made each minute
     of a channel that is measured every 10 s, it is 10 s. Where a "main" channel stands behind the
-    value (first averaged, then normalised), its slots are the value's.
+    value (first averaged, then normalised: one value a window), its slots are the value's. Where
+    several values make a window, each had all that it is computed from, and they are counted.
     """
     starts, finishes = block_edges(window, zone, start, end)
     whole = (starts >= start) & (finishes <= end)
@@ -109,7 +110,7 @@ def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
         )
     value = _Grid(rows["value"], starts, columns["value"])
     count, expected = value.of("count", 0, "i4"), value.of("expected", 0, "i4")
-    behind = columns["main"] > 0
+    behind = (columns["main"] > 0) & (expected.max(axis=0) <= 1)
     if behind.any():
         main = _Grid(rows.get("main", NO_ROWS), starts, columns["main"])
         made = (count > 0) & behind

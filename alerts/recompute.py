@@ -15,10 +15,10 @@ from alerts.core.course import course
 from alerts.core.machine import State, Thresholds
 from alerts.core.means import assessable, judge, mean
 from alerts.core.records import BlockRows, JudgementRows
-from alerts.core.slots import granule_for, step_for
+from alerts.core.slots import step_for
 from alerts.core.vocabulary import HOUR, MINUTE, NEVER, Severity
 from alerts.core.zones import block_edges, expected_slots
-from alerts.track import Track
+from alerts.track import Track, granule_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,12 +129,14 @@ def recompute(
         task, start = _shortened(task, int(series.time[0]), limits, known, start)
     tracks = {
         granule: Track.of(series, task.period, granule, start, max(newest, task.until) + 1)
-        for granule in {granule_for(window, task.period) for window in _windows(task, limits)}
+        for granule in {
+            granule_in(task.zone, window, task.period) for window in _windows(task, limits)
+        }
     }
     courses = {}
     for limit, window in limit_windows(limits).items():
         versions = np.flatnonzero(limits.limit == limit)
-        track = tracks[granule_for(window, task.period)]
+        track = tracks[granule_in(task.zone, window, task.period)]
         courses[limit] = limit_course(task, limits, versions, track, known.get(limit, ()))
     blocks, judgements = _blocks(task, limits, tracks)
     return Recomputed(courses, blocks, judgements, tracks, newest)
@@ -236,7 +238,7 @@ def _blocks(
 ) -> tuple[BlockRows, JudgementRows]:
     blocks, judgements = [], []
     for window in _windows(task, limits):
-        track = tracks[granule_for(window, task.period)]
+        track = tracks[granule_in(task.zone, window, task.period)]
         start, finish = _edges(task, window)
         total, samples, count = track.blocks(start, finish)
         expected = expected_slots(start, finish, task.period).astype(np.int32)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.vocabulary import MINUTE, NEVER
+from alerts.core.vocabulary import LONG_STEP, MINUTE, NEVER
 from alerts.recompute import readings_needed_from, recompute
-from alerts.track import LONG_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.slots import Sums, granule_for, group_for, rolling, step_for
+from alerts.core.slots import Sums, rolling, step_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,10 +39,15 @@ class Rolling:
     most: NDArray[np.int32]
 
     @classmethod
-    def of(cls, columns: Rows, first: int, slots: Sums, window: int, period: int) -> Rolling:
-        """Add up ``slots`` (S, k) of some channels, the first of which begins at ``first``."""
-        granule, step = granule_for(window, period), step_for(window)
-        sums, samples, count = rolling(*slots, window // granule, group_for(period, granule))
+    def of(  # noqa: PLR0913, PLR0917 - the slots, and what they are made into
+        cls, columns: Rows, first: int, slots: Sums, window: int, granule: int, group: int
+    ) -> Rolling:
+        """Add up ``slots`` (S, k) of some channels, the first of which begins at ``first``.
+
+        A slot is ``granule`` microseconds long, ``group`` of them make a period.
+        """
+        step = step_for(window)
+        sums, samples, count = rolling(*slots, window // granule, group)
         begin = -(first + window) % step // granule
         every = slice(begin, None, step // granule)
         quotient: Floats = np.full(sums[every].T.shape, -np.inf)

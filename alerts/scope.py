@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.carrying import NO_KEPT, Carried, fingerprint, holds, looks_for_days
 from alerts.compliance import combine, judge_conditions
 from alerts.core.compliance import VERDICT, kind_of
 from alerts.core.events import WEEKS_BACK
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from alerts.carrying import Kept
     from alerts.core.compliance import Condition
     from alerts.core.periods import Duration
     from alerts.core.rules import Rule
@@ -36,22 +38,36 @@ COUNTED_WEEKS = (7 * WEEKS_BACK + 1) * DAY  # over which those out of calibratio
 FAR = 253_370_764_800_000_000  # the year 9999: later than all that is stored
 
 CHANGED = np.dtype(
-    [("limit", "i4"), ("first", "i8"), ("last", "i8"), ("finish", "i8"), ("begun", "i8")]
-)
+    [("limit", "i4"), ("first", "i8"), ("last", "i8"), ("finish", "i8"), ("begun", "i8"),
+     ("carried", "?")]
+)  # fmt: skip
 """Of each condition from when to when something changed: periods that hold any of it depend.
 
-``finish``: when the last of them ends. ``begun``: where the channel's data begin.
+``finish``: when the last of them ends. ``begun``: where the channel's data begin. ``carried``:
+whether what was carried on still holds.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Conditions of one kind and zone that are judged together from averages of ``span``."""
+    """Conditions of one kind and zone that are judged together from averages of ``span``.
+
+    And from what was carried on of each from ``before`` the span; None: nothing was.
+    """
 
     rule: Rule
     zone: str
     conditions: tuple[Condition, ...]
     span: Span
+    before: Carried | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of it: periods, rows of ``VERDICT``, and what to carry on, by limit."""
+
+    rows: Rows
+    carried: dict[int, Kept]
 
 
 def merged(spans: Iterable[Span], apart: int) -> list[Span]:
@@ -65,19 +81,21 @@ def merged(spans: Iterable[Span], apart: int) -> list[Span]:
     return found
 
 
-def changes_of(
+def changes_of(  # noqa: PLR0913, PLR0917 - what changed and all that is known already
     conditions: Sequence[Condition],
     spans: Mapping[int, Span],
     judged: Mapping[int, int],
     begun: Mapping[int, int],
     until: int,
+    kept: Mapping[int, Kept] = NO_KEPT,
 ) -> Rows:
     """Return what changed for each condition, ``CHANGED``; nothing for channels without data.
 
     ``spans``: the first and last changed block by channel. ``judged``: the end of the newest
     period of a condition that is over; what follows it was never judged. ``begun``: where the
     channel's data begin, before which nothing is missing: when that changes, all does. Operating
-    days depend on all that comes before them, ``until`` is as far as any is judged.
+    days depend on all that comes before them, ``until`` is as far as any is judged. ``kept``: what
+    was carried on by limit; where it holds, all that ended before it was judged.
     """
     found = []
     for one in conditions:
@@ -91,26 +109,46 @@ def changes_of(
         if any(fills(version.rule) for version in one.versions):
             # A gap is filled by what came before and after it, for years what is by what was.
             first, last = first - FILLED_BEFORE, until
-        first = max(min(first, judged.get(one.limit, since)), since)
+        carried = holds(one, kept.get(one.limit), first, until)
+        if not carried:
+            first = max(min(first, judged.get(one.limit, since)), since)
         last = max(first, min(last, until))
         ends = [reach(kind_of(v.rule), one.zone, first, last)[1] for v in one.versions] or [FAR]
-        found.append((one.limit, first, last, min(FAR, max(ends)), since))
+        found.append((one.limit, first, last, min(FAR, max(ends)), since, carried))
     return np.array(found, CHANGED)
 
 
-def scopes(conditions: Sequence[Condition], changes: Rows) -> list[Scope]:
+def scopes(
+    conditions: Sequence[Condition], changes: Rows, kept: Mapping[int, Kept] = NO_KEPT
+) -> list[Scope]:
     """Return what is to be judged: conditions by kind and zone, and the span that it takes."""
-    spans = {int(row["limit"]): (int(row["first"]), int(row["last"])) for row in changes}
-    kinds: dict[tuple[Rule, str], list[Condition]] = {}
+    limits, first, last = (changes[name].tolist() for name in ("limit", "first", "last"))
+    spans = dict(zip(limits, zip(first, last, strict=True), strict=True))
+    carried = set(changes["limit"][changes["carried"]].tolist())
+    kinds: dict[tuple[Rule, str, Span | None], list[tuple[Condition, Span]]] = {}
     for one in conditions:
-        if one.limit in spans:
-            for kind in dict.fromkeys(kind_of(version.rule) for version in one.versions):
-                kinds.setdefault((kind, one.zone), []).append(one)
+        if one.limit not in spans:
+            continue
+        have = kept[one.limit] if one.limit in carried else None
+        for kind in dict.fromkeys(kind_of(version.rule) for version in one.versions):
+            begin, end = reach(kind, one.zone, *spans[one.limit])
+            before = None
+            if have is not None and have.kind == fingerprint(kind, one.zone):
+                if looks_for_days(kind):
+                    begin = have.start
+                else:
+                    begin, before = have.upto, (have.start, have.upto)
+            if any(v.until > begin for v in one.versions if kind_of(v.rule) == kind):
+                kinds.setdefault((kind, one.zone, before), []).append((one, (begin, end)))
     found = []
-    for (kind, zone), group in kinds.items():
-        parts = [reach(kind, zone, *spans[one.limit]) for one in group]
-        span = (min(low for low, _ in parts), max(high for _, high in parts))
-        found.append(Scope(kind, zone, tuple(group), span))
+    for (kind, zone, before), group in kinds.items():
+        members = tuple(one for one, _ in group)
+        span = (min(low for _, (low, _) in group), max(high for _, (_, high) in group))
+        carry = None
+        if before is not None:
+            figures = np.stack([kept[one.limit].figures for one in members])
+            carry = Carried.unpacked(*before, figures)
+        found.append(Scope(kind, zone, members, span, carry))
     return found
 
 
@@ -123,10 +161,11 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
     """
     outer = duration(rule.per or rule.average)
     rolls = rule.rolling_per if rule.per else rule.rolling
-    start, end = _reach_of(outer, zone, first, last, rolls=rolls)
+    grid = duration(rule.short_term).grid
+    start, end = _reach_of(outer, zone, first, last, grid, rolls=rolls)
     if rule.per:
         start, end = _reach_of(
-            duration(rule.average), zone, start, end - 1, rolls=rule.rolling, forward=False
+            duration(rule.average), zone, start, end - 1, grid, rolls=rule.rolling, forward=False
         )
     if rule.at_most_in_a_row is not None:
         start -= LONGEST_RUN
@@ -134,29 +173,39 @@ def reach(rule: Rule, zone: str, first: int, last: int) -> tuple[int, int]:
         start -= COUNTED_WEEKS
     if fills(rule):
         start = _of_filling(rule, zone, start)
-    return int(edges(duration("1d"), zone, start, start + 1)[0][0]), end
+    if end < FAR:  # an average that goes on over its end belongs to the period that it begins in
+        end = int(edges(duration(rule.short_term), zone, end - 1, end)[1][-1])
+    return int(edges(duration("1d"), zone, start, start + 1, grid)[0][0]), end
 
 
 def _reach_of(  # noqa: PLR0913 - a period and how it goes on, an interval and how it is meant
-    period: Duration, zone: str, first: int, last: int, *, rolls: bool, forward: bool = True
+    period: Duration,
+    zone: str,
+    first: int,
+    last: int,
+    grid: int,
+    *,
+    rolls: bool,
+    forward: bool = True,
 ) -> tuple[int, int]:
     if period.unit == "operating_day":
         return first - OPERATING_DAYS_WITHIN, FAR
     if not rolls:
-        starts, finishes = edges(period, zone, first, last + 1)
+        starts, finishes = edges(period, zone, first, last + 1, grid)
         return int(starts[0]), int(finishes[-1])
     step = rolling_step(period)
     if step is None:
         return first - period.exact, last + (period.exact if forward else 1)
     length = (period.days or 31 * (period.months or 0)) * DAY + HOUR
-    starts, finishes = edges(step, zone, first - length, last + length + 1)
+    starts, finishes = edges(step, zone, first - length, last + length + 1, grid)
     return int(starts[0]), int(finishes[-1])
 
 
 def _of_filling(rule: Rule, zone: str, start: int) -> int:
     """Return where begins what gaps from ``start`` on are filled with."""
     if rule.substitution == "mean_two_sigma":
-        return int(edges(duration("1year"), zone, start, start + 1)[0][0])
+        grid = duration(rule.short_term).grid
+        return int(edges(duration("1year"), zone, start, start + 1, grid)[0][0])
     return start - looks_back(rule)
 
 
@@ -177,12 +226,13 @@ def judge_scopes(
     columns: Mapping[int, int],
     changes: Rows,
     until: int,
-) -> Rows:
-    """Judge and return the periods that depend on ``changes``, rows of ``VERDICT``.
+) -> Judged:
+    """Judge the periods that depend on ``changes``, and return them.
 
     ``averages``: by the name of the short-term average, of the channels in ``columns``.
     """
     parts = [np.zeros(0, VERDICT)]
+    carried: dict[int, Kept] = {}
     groups: dict[int, str] = {}
     begun = {int(row["limit"]): int(row["begun"]) for row in changes}
     for scope in wanted:
@@ -190,11 +240,15 @@ def judge_scopes(
         at = np.array([columns[one.channel] for one in scope.conditions])
         cut = _cut(short, at, *scope.span)
         since = [begun[one.limit] for one in scope.conditions]
-        parts.append(judge_conditions(scope.rule, scope.conditions, cut, since, until))
+        rows, carry = judge_conditions(
+            scope.rule, scope.conditions, cut, since, until, scope.before
+        )
+        parts.append(rows)
+        carried |= carry
         if scope.rule.group:
             groups |= {one.limit: f"{one.family} {scope.rule.group}" for one in scope.conditions}
     rows = combine(np.concatenate(parts), groups)
-    return rows[depends(rows, changes)]
+    return Judged(rows[depends(rows, changes)], carried)
 
 
 def depends(rows: Rows, changes: Rows) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = 2  # raised whenever the arrays or their meaning change: older ones are not read
+FORMAT = 3  # raised whenever the arrays or their meaning change: older ones are not read
 
 _LAYOUT = ("active", "period", "zone")
 _CHANNELS = ("evaluated", "newest", "received", "cold")

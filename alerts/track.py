@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alerts.core.means import mean
-from alerts.core.slots import Sums, group_for, rolling, slot_sums, step_for
-from alerts.core.vocabulary import MINUTE, NEVER
+from alerts.core.slots import Sums, granule_for, group_for, rolling, slot_sums, step_for
+from alerts.core.vocabulary import NEVER
+from alerts.core.zones import grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.core.records import Series
 
-LONG_STEP = 20 * MINUTE
+
+@lru_cache(maxsize=4096)  # to look through a zone's offsets takes a millisecond
+def granule_in(zone: str, window: int, period: int) -> int:
+    """Return the slot length that windows are made of where days begin as in ``zone``."""
+    return granule_for(window, period, grid(zone))
 
 
 @dataclass(frozen=True, slots=True)

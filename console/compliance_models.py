@@ -76,6 +76,36 @@ class Compliance(Model):
     revision: int
 
 
+class FrequencyClass(Model):
+    """A class and how many averages lie in it."""
+
+    above: float | None = Field(description="Null: the first, which holds zero and less as well.")
+    up_to: float
+    count: int
+
+
+class Classes(Model):
+    """The frequency classes of a calendar year, of one version of a limit."""
+
+    enterprise: str
+    source: str
+    channel: str
+    basis: str | None
+    permit: str
+    rules: str
+    version: str
+    condition: str
+    average: str
+    limit: float
+    uom: str = Field(description="Of the limit and the classes.")
+    limit_version: int
+    start: datetime = Field(description="When the year begins in the reporting zone.")
+    end: datetime
+    classes: list[FrequencyClass]
+    beyond: int = Field(description="How many lie above the last class.")
+    not_assessable: int = Field(description="How many had too few values, and lie in none.")
+
+
 class Budget(Model):
     """A running mean or mass, and what its rest may do."""
 

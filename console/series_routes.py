@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerts.core.vocabulary import HOUR, MINUTE
+from alerts.core.vocabulary import HOUR, LONG_STEP
 from console import models, questions
 from console.keys import CLOCK, REPORTING_ZONE
 from console.problems import bad_parameter
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from storage.queries.session import Connection
 
-_LONG_STEP = 20 * MINUTE
-
 
 async def _readings(
     conn: Connection, asked: questions.ReadingsQuery, part: Part, _: web.Request
@@ -52,20 +50,19 @@ async def _averages(
     ids = await channel_ids(conn, asked.scope)
     known = await what_was_known(conn, asked.as_known_at)
     question = (conn, ids, asked.window, asked.span)
+    calendar = _calendar(request, asked.as_known_at)
     if asked.kind == "rolling":
         _check_rolling(asked)
-        now = _now(request, asked.as_known_at)
-        return _whole_keys(await rolling_averages(*question, _blocks(part), now, known))
+        return _whole_keys(await rolling_averages(*question, _blocks(part), calendar, known))
     if asked.revisions == "all":
         return await averages_revised(*question, part, known, basis=asked.basis)
-    calendar = _calendar(request, asked.as_known_at)
     return _whole_keys(await averages(*question, _blocks(part), calendar, known, basis=asked.basis))
 
 
 def _check_rolling(asked: questions.AveragesQuery) -> None:
     if asked.basis:
         raise bad_parameter("basis", "basis: there are rolling means of what is measured only.")
-    if asked.window > HOUR and asked.window % _LONG_STEP:
+    if asked.window > HOUR and asked.window % LONG_STEP:
         raise bad_parameter(
             "window", "window: expected a multiple of 20min where it is longer than 1h."
         )

@@ -13,10 +13,9 @@ import numpy as np
 
 from alerts.bulk import Bulk, Valid
 from alerts.core.limits import Limits
-from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER
+from alerts.core.vocabulary import DAY, HOUR, LONG_STEP, MINUTE, NEVER
 from alerts.deriving import complete_by_readings, with_derived
 from alerts.history import Asked, earliest, needed_from
-from alerts.track import LONG_STEP
 from ingest.judging import series_of
 from storage.alerts import read_alerts_since
 from storage.followers import load_newest

@@ -54,8 +54,8 @@ async def database(settings: Settings, *, schema: bool = True) -> AsyncIterator[
 async def migrate_database(settings: Settings) -> list[str]:
     """Bring the schema up to date; return lines that say what was applied."""
     async with database(settings, schema=False) as conn:
-        applied = await migrate(conn)
-    return [f"applied {step}" for step in applied] or ["the schema is up to date"]
+        said = await migrate(conn)
+    return said or ["the schema is up to date"]
 
 
 async def apply_registry(settings: Settings, file: Path, effective: datetime | None) -> str:

@@ -24,6 +24,7 @@ from alerts.warnings import record_forecasts
 from ingest.compliance_data import Chunk, chunk_of
 from storage import due, verdicts
 from storage.alerts import read_alerts_since
+from storage.carried import write_carried
 from storage.errors import Unavailable
 from storage.judging import read_progress, write_progress
 from storage.pool import unavailable
@@ -47,7 +48,7 @@ EVERY = 5.0  # seconds
 SETTLED = 2 * MINUTE  # after the end of a block nothing of it is waited for
 QUIET_EVERY = 10 * MINUTE
 DUE_AT_ONCE = 20_000
-CHANNELS_AT_ONCE = 200
+CHANNELS_AT_ONCE = 1000
 CELLS = 100_000  # short-term averages in memory at once; a verdict of each takes 1 kB
 APART = DAY  # changes further from each other are judged apart
 
@@ -182,6 +183,12 @@ class Follower:
             if len(spans) <= most:
                 await self._judge_chunk(conn, chunk, until)
         if len(spans) > most:
+            reading = chunk.reading(CELLS // len(spans))
+            far = {channel: spans[channel] for channel in spans if channel in reading}
+            near = {channel: spans[channel] for channel in spans if channel not in reading}
+            if far and near:  # those of a day need not wait for those of a year
+                await self._in_parts(near, CHANNELS_AT_ONCE, until)
+                spans = far
             await self._in_parts(spans, most, until)
         else:
             self.metrics.compliance_seconds.observe(time.monotonic() - began)
@@ -190,9 +197,10 @@ class Follower:
         if not len(chunk.changes):
             return
         averages = await chunk.averages(conn)
-        rows = await asyncio.to_thread(
+        judged = await asyncio.to_thread(
             judge_scopes, chunk.scopes, averages, chunk.columns, chunk.changes, until
         )
+        rows = judged.rows
         stored = await verdicts.read_current(conn, chunk.changes)
         stored = stored[depends(stored, chunk.changes)]
         news, revision = await asyncio.to_thread(changed, rows, stored, FIGURES)
@@ -201,6 +209,7 @@ class Follower:
         async with conn.transaction():
             await verdicts.write_verdicts(conn, news, revision)
             await verdicts.replace_running(conn, chunk.changes, running, until)
+            await write_carried(conn, judged.carried)
             await self._forecast(conn, journal, chunk, running, until)
         if journal.history:
             self.store.announce(journal)

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alerts.carrying import NO_KEPT
 from alerts.core.chain import Role
 from alerts.core.periods import duration
+from alerts.core.vocabulary import DAY
 from alerts.core.zones import block_edges
 from alerts.matrix import QUARTER, load_of, made_of, short_term
 from alerts.scope import changes_of, scopes
 from storage import compliance
+from storage.begun import first_readings, note_begun, read_begun
+from storage.carried import read_carried
 from storage.registry_derived import chains_of
 from storage.verdicts import judged_until
 
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
 
-    from alerts.core.compliance import Condition
+    from alerts.carrying import Kept
+    from alerts.core.compliance import Condition, Version
     from alerts.core.shortterm import ShortTerm
     from alerts.scope import Scope
     from storage.compliance import Parts
@@ -56,6 +61,20 @@ class Chunk:
             (end - start) // duration(name).exact for name, (start, end) in self.spans.items()
         )
 
+    def reading(self, more: int) -> set[int]:
+        """Return the channels of which a condition needs ``more`` short-term averages or more."""
+        return {
+            one.channel
+            for scope in self.scopes
+            if self._needed(scope) > more
+            for one in scope.conditions
+        }
+
+    def _needed(self, scope: Scope) -> int:
+        name = scope.rule.short_term
+        start, end = scope.span
+        return (min(end, self.spans[name][1]) - start) // duration(name).exact
+
     async def averages(self, conn: asyncpg.Connection) -> dict[str, ShortTerm]:
         """Return the short-term averages that are needed, by name."""
         return {name: await self._averages(conn, name) for name in self.spans}
@@ -77,8 +96,8 @@ class Chunk:
         for role, channels in columns.items():
             rows[role] = await self.blocks(conn, channels, window, start, end)
         if any(scope.rule.quadrants for scope in mine):
-            behind = np.where(columns["main"] > 0, columns["main"], columns["value"])
-            rows["quarters"] = await self.blocks(conn, behind, QUARTER, start, end)
+            both = np.concatenate([columns["main"], columns["value"]])
+            rows["quarters"] = await self.blocks(conn, both, QUARTER, start, end)
         short = await asyncio.to_thread(short_term, window, zone, start, end, columns, rows)
         return await self._with_gaps(conn, mine, short, window, start, end)
 
@@ -135,21 +154,24 @@ async def chunk_of(
     channels = list(spans)
     conditions = await compliance.read_conditions(conn, channels, default_zone)
     parts = await compliance.read_parts(conn, channels)
-    begun = await begun_of(conn, conditions, parts)
+    begun = await begun_of(conn, conditions, parts, spans)
+    await note_begun(conn, begun)
     judged = await judged_until(conn, [one.limit for one in conditions])
-    changes = changes_of(conditions, spans, judged, begun, until)
-    return arranged(conditions, parts, channels, changes, until)
+    kept = await read_carried(conn, [one.limit for one in conditions])
+    changes = changes_of(conditions, spans, judged, begun, until, kept)
+    return arranged(conditions, parts, channels, changes, until, kept)
 
 
-def arranged(
+def arranged(  # noqa: PLR0913, PLR0917 - what is judged, by what and from what
     conditions: list[Condition],
     parts: list[Parts],
     channels: Sequence[int],
     changes: NDArray[np.void],
     until: int,
+    kept: Mapping[int, Kept] = NO_KEPT,
 ) -> Chunk:
-    """Return what has to be judged of ``changes``, and from which averages."""
-    wanted = scopes(conditions, changes)
+    """Return what has to be judged of ``changes``, and from which averages and what is ``kept``."""
+    wanted = scopes(conditions, changes, kept)
     needed: dict[str, Span] = {}
     for scope in wanted:
         start, end = scope.span
@@ -172,9 +194,17 @@ def _aligned(name: str, wanted: Sequence[Scope], start: int, end: int) -> Span:
 
 
 async def begun_of(
-    conn: asyncpg.Connection, conditions: Sequence[Condition], parts: Sequence[Parts]
+    conn: asyncpg.Connection,
+    conditions: Sequence[Condition],
+    parts: Sequence[Parts],
+    changed: Mapping[int, Span] | None = None,
 ) -> dict[int, int]:
-    """Return where each channel's data begin: its first block, or the first known standstill."""
+    """Return where each channel's data begin: the short-term average of its first reading.
+
+    That is valid or not; channels without any block or known standstill are left out. It is
+    looked for among the readings where it was not noted yet, and where the first day of a
+    channel ``changed``.
+    """
     names = {version.rule.short_term for one in conditions for version in one.versions}
     first: dict[int, int] = {}
     for name in names:
@@ -184,4 +214,22 @@ async def begun_of(
             starts = [found[one] for one in (part.channel, part.idle) if one in found]
             if starts:
                 first[part.channel] = min(*starts, first.get(part.channel, starts[0]))
+    noted = await read_begun(conn, list(first))
+    first |= {channel: min(since, first[channel]) for channel, since in noted.items()}
+    unsure = {
+        channel: since
+        for channel, since in first.items()
+        if channel not in noted or (changed and changed[channel][0] < noted[channel] + DAY)
+    }
+    earlier = await first_readings(conn, unsure)
+    for one in conditions:
+        if one.channel in earlier:
+            starts = [_block_of(one, version, earlier[one.channel]) for version in one.versions]
+            first[one.channel] = min([first[one.channel], *starts])
     return first
+
+
+def _block_of(condition: Condition, version: Version, moment: int) -> int:
+    window = duration(version.rule.short_term).exact
+    starts, _ = block_edges(window, condition.zone, moment, moment + 1)
+    return int(starts[0])

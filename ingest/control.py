@@ -1,7 +1,7 @@
 """The second connection to the broker: what units say of themselves, and receipts for them.
 
 Nothing of it may hold up the readings: it has its own connection, its failures end there, and the
-rate of receipts is bounded. The one module that imports aiomqtt.
+rate of receipts is bounded.
 """
 
 import asyncio
@@ -9,12 +9,12 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Self
 
-import aiomqtt
 import structlog
 
 from ingest.backoff import Backoff
 from ingest.broker_url import BrokerUrl
 from ingest.link import wall_clock
+from ingest.mqtt_client import Client, Message, MqttError
 from ingest.receipts import Receipt, Receipts
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ REFUSED = 0x80  # and above, in a SUBACK
 OnStatus = Callable[[str, str, bytes, int], Awaitable[None]]
 
 
-class NewestByTopic(asyncio.Queue[aiomqtt.Message]):
+class NewestByTopic(asyncio.Queue[Message]):
     """A queue in which a newer message takes the place of a waiting one of its topic.
 
     When as many topics wait as it holds, the message of a further one is lost: it is retained at
@@ -39,12 +39,12 @@ class NewestByTopic(asyncio.Queue[aiomqtt.Message]):
     """
 
     def _init(self, maxsize: int) -> None:  # noqa: ARG002 - asyncio.Queue keeps the bound itself
-        self._queue: dict[str, aiomqtt.Message] = {}
+        self._queue: dict[str, Message] = {}
 
-    def _put(self, item: aiomqtt.Message) -> None:
+    def _put(self, item: Message) -> None:
         self._queue[str(item.topic)] = item
 
-    def _get(self) -> aiomqtt.Message:
+    def _get(self) -> Message:
         return self._queue.pop(next(iter(self._queue)))
 
 
@@ -104,7 +104,7 @@ class Control:
             began = _now()
             try:
                 await self._converse()
-            except* (aiomqtt.MqttError, OSError, ValueError) as errors:
+            except* (MqttError, OSError, ValueError) as errors:
                 self.last_error = f"{self._broker}: {_first(errors)}"
             finally:
                 self.connected = False
@@ -113,7 +113,7 @@ class Control:
 
     async def _converse(self) -> None:
         """One connection, from beginning to end."""
-        async with aiomqtt.Client(
+        async with Client(
             self._broker.host,
             self._broker.port,
             username=self._broker.username,
@@ -127,7 +127,7 @@ class Control:
         ) as client:
             granted = await client.subscribe(STATUS_FILTER, qos=1)
             if any(code >= REFUSED for code in granted):
-                raise aiomqtt.MqttError(f"the broker refuses the subscription to {STATUS_FILTER}")
+                raise MqttError(f"the broker refuses the subscription to {STATUS_FILTER}")
             self._receipts.all_again(_now())
             self.connected = True
             self.last_error = ""
@@ -137,7 +137,7 @@ class Control:
                 tasks.create_task(self._listen(client))
                 tasks.create_task(self._publish(client))
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
+    async def _listen(self, client: Client) -> None:
         async for message in client.messages:
             payload = message.payload
             _, _, enterprise, unit, _ = str(message.topic).split("/")
@@ -151,7 +151,7 @@ class Control:
                     "status not handled", enterprise=enterprise, unit=unit, error=repr(error)
                 )
 
-    async def _publish(self, client: aiomqtt.Client) -> None:
+    async def _publish(self, client: Client) -> None:
         while not self._leaving:
             due = self._receipts.next(_now())
             if due is None:

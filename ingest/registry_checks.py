@@ -196,8 +196,7 @@ def _check_plain_limit(checks: _Checks, where: _Where, limit: Limit, channel: Ch
     elif limit.average in CALENDAR:
         checks.report(
             (file, (*loc, "average")),
-            f'a limit over "{limit.average}" is not judged yet without a rule set: name one for '
-            "amounts in kg or t (rules: kz-20min)",
+            f'a limit over "{limit.average}" is judged by a rule set: name one (rules: kz-20min)',
         )
     elif UNKNOWN not in (limit.average, channel.period) and (
         microseconds(limit.average) % microseconds(channel.period)

@@ -52,10 +52,11 @@ def registry_rows(document: RegistryDocument, default_zone: str) -> RegistryRows
     ruled = RuledLimits(document.documents, default_zone)
     return RegistryRows(
         entities=_Again(lambda: chain(_entities(document), ruled.rule_sets())),
-        channels=_Again(lambda: chain(_channels(document, default_zone), ruled.channels())),
+        measured=_Again(lambda: _channels(document, default_zone)),
         units=_Again(lambda: _units(document)),
         keys=_Again(lambda: _keys(document)),
-        limits=_Again(lambda: chain(_limits(document, default_zone), ruled.limits())),
+        plain=_Again(lambda: _limits(document, default_zone)),
+        ruled=_Again(ruled.rows),
     )
 
 

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from alerts.core.rounding import exact_fraction
-from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
+from alerts.core.vocabulary import DAY, HOUR, LONG_STEP, MINUTE, SECOND
+from alerts.core.zones import grid
 from ingest.instants import parse_time
 
 _DURATION = re.compile(r"(0|[1-9][0-9]{0,9})(s|min|h|d|month|year)")
 _UNITS = {"s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY}
 _LONGEST = 36_525 * DAY
-STEP = 20 * MINUTE  # windows beyond an hour move and are kept in steps of this
 _OFFSET = re.compile(r"([+-])([01][0-9]):([0-5][0-9])")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_YEAR, _LAST_YEAR = 1900, 9999
@@ -70,7 +70,7 @@ def check_average(text: str) -> str:
             f'a limit over "{text}" is not judged yet: leave it out until months and years are'
         )
     window = microseconds(text)
-    fits = window % MINUTE == 0 if window <= HOUR else window % STEP == 0
+    fits = window % MINUTE == 0 if window <= HOUR else window % LONG_STEP == 0
     if window == 0 or not fits or DAY % window:
         raise ValueError(
             f'an average over "{text}" cannot be judged: up to 1h it must be whole minutes, beyond '
@@ -125,7 +125,6 @@ def parse_zone(text: str) -> timezone | ZoneInfo:
     if match is not None:
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
         zone: timezone | ZoneInfo = timezone(-offset if match[1] == "-" else offset)
-        offsets = {offset}
     else:
         try:
             zone = ZoneInfo(text)
@@ -133,13 +132,7 @@ def parse_zone(text: str) -> timezone | ZoneInfo:
             raise ValueError(
                 f'"{text}" is not an offset such as +05:00 or an IANA name such as Asia/Almaty'
             ) from None
-        months = (datetime(2000 + n // 12, n % 12 + 1, 1, tzinfo=zone) for n in range(600))
-        offsets = {month.utcoffset() or timedelta(0) for month in months}
-    if any(offset % timedelta(minutes=20) for offset in offsets):
-        raise ValueError(
-            f"{text}: days cannot be averaged there, the offset from UTC must be a multiple of 20 "
-            "minutes"
-        )
+    grid(text)
     return zone
 
 

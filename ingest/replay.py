@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER, Judgement
+from alerts.core.vocabulary import DAY, HOUR, LONG_STEP, MINUTE, NEVER, Judgement
 from alerts.deriving import complete_by_readings
 from alerts.recompute import Task, readings_needed_from, recompute
-from alerts.track import LONG_STEP, iso
+from alerts.track import iso
 from ingest.archive import Archive, groups
 from ingest.judge import layout_of
 from ingest.judging import series_of

@@ -78,7 +78,7 @@ async def _chunk(
 
 async def _differences(archive: Archive, chunk: Chunk, until: int) -> list[str]:
     averages = await chunk.averages(archive.conn)
-    rows = judge_scopes(chunk.scopes, averages, chunk.columns, chunk.changes, until)
+    rows = judge_scopes(chunk.scopes, averages, chunk.columns, chunk.changes, until).rows
     stored = await read_current(archive.conn, chunk.changes)
     stored = stored[depends(stored, chunk.changes)]
     news, _ = changed(rows, stored, FIGURES)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alerts.core.records import unequal
 from alerts.core.vocabulary import HOUR, NEVER, SECOND, Severity
 from alerts.history import judge_history, kept_blocks
 from alerts.track import iso
@@ -153,8 +154,7 @@ def _other(made: Rows, stored: Rows) -> tuple[Places, Places, tuple[Places, Plac
     _, a, b = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
     other = np.zeros(len(a), np.bool_)
     for name in compared:
-        x, y = made[name][a], stored[name][b]
-        other |= (x != y) & ~((x != x) & (y != y))  # noqa: PLR0124 - NaN
+        other |= unequal(made[name][a], stored[name][b])
     alone = np.flatnonzero(~np.isin(ours, theirs)), np.flatnonzero(~np.isin(theirs, ours))
     return a[other], b[other], alone
 

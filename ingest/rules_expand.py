@@ -103,7 +103,7 @@ def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
         by_idleness = starts or bool(leaves_out(case.version, condition))
         kind = _short_term(case, condition, average), by_idleness, starts
         if kind not in judgeds:
-            judgeds[kind] = found = _judged(case, chain, *kind)
+            judgeds[kind] = found = _judged(case, chain, kind)
             into.channels += found.rows
             counted = found.main[1] if found.main else ""
             beside = kept_for(chain, gaps, counted, _windows(case, kind[0]))
@@ -113,13 +113,8 @@ def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
     into.limits += records.values()
 
 
-def _judged(
-    case: _Case,
-    chain: Chain,
-    short_term: str,
-    by_idleness: bool,  # noqa: FBT001
-    starts: bool,  # noqa: FBT001
-) -> Judged:
+def _judged(case: _Case, chain: Chain, kind: tuple[str, bool, bool]) -> Judged:
+    short_term, by_idleness, starts = kind
     return judged(
         chain,
         case.permit.enterprise,
@@ -140,13 +135,10 @@ def _short_term(case: _Case, condition: Condition, average: str) -> str:
                 "rules",
             )
         return window_text(text)
-    if not is_fixed(average):
-        raise RuleProblem(
-            f"{case.limit.rules} makes an average over {average} of no shorter ones: "
-            "override: {short_term: 20min}",
-            "average",
-        )
-    return average
+    if is_fixed(average) and condition.statistic != "total":
+        return average
+    # Masses and a calendar's periods are made of means that are kept of every channel.
+    return "1h" if nominal("20min") % nominal(case.channel.period) else "20min"
 
 
 def _row(  # noqa: PLR0913, PLR0917 - what a row consists of

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from alerts.core.vocabulary import MINUTE
 from ingest.registry_values import canonical, microseconds
+from ingest.rules_counted import basis_of, counted
 from ingest.rules_recipe import USUAL_COVERAGE, chain_recipe, select_recipe, substitutes
 from ingest.rules_stack import RuleProblem, period_of
 from storage.registry_rows import ChannelRow
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ingest.registry_model import Channel
     from ingest.rules_chain import Chain
+    from ingest.rules_counted import Counted
     from ingest.rules_recipe import Recipe
 
 _UNIT_OF_SUBSTITUTE = {
@@ -26,7 +28,6 @@ IDLE = "idle"
 SERVICED = "serviced"
 _SERVICE = ("calibration", "maintenance")
 _NOT_NORMAL = ("start_up", "shut_down", "stopped")
-_STARTS = ("start_up", "shut_down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Judged:
     main: tuple[str, str] | None
 
 
-def judged(  # noqa: PLR0913
+def judged(  # noqa: PLR0913 - the chain and what is asked of its values
     chain: Chain,
     enterprise: str,
     *,
@@ -66,17 +67,23 @@ def judged(  # noqa: PLR0913
     ``starts``: the values are those of start-up and shut-down alone. Raises RuleProblem where
     periods do not fit.
     """
-    rows = _Rows(chain, enterprise)
-    counted = rows.counted(starts=starts)
-    basis, period = counted, period_of(chain.parts[0].channel)
+    rows, taken = _Rows(chain, enterprise), counted(chain, starts=starts)
+    for part in chain.parts:
+        rows.selects(part.channel, taken.gas)
+    of_gas = basis_of(taken.gas)
+    basis, period = of_gas, period_of(chain.parts[0].channel)
     uom: str = chain.channel.unit
     marks = None
     if _converts(chain):
         step = _step(chain, short_term)
         words = [*chain.words, *_more_words(chain, short_term, coverage, step)]
-        basis = ", ".join([*words, counted] if counted else words) or "calibrated"
+        words += [of_gas] * bool(of_gas)
+        if taken.uncorrected:
+            words.append(f"{' '.join(taken.uncorrected)} uncorrected")
+        rows.selects_members(taken)
+        basis = ", ".join(words) or "calibrated"
         uom, period = chain.uom, step
-        recipe = chain_recipe(chain, step, coverage, counted)
+        recipe = chain_recipe(chain, step, coverage, taken)
         rows.add(basis, recipe, period, uom)
         if substitutes(recipe):
             marks = f"{basis} mark"
@@ -89,7 +96,8 @@ def judged(  # noqa: PLR0913
         )
     if by_idleness:
         rows.tells(IDLE, _NOT_NORMAL)
-    main = (chain.parts[0].channel.id, counted) if _converts(chain) and period > MINUTE else None
+    first_averaged = _converts(chain) and MINUTE < period == microseconds(short_term)
+    main = (chain.parts[0].channel.id, of_gas) if first_averaged else None
     if chain.version.validity.quadrants:
         rows.tells(SERVICED, _SERVICE)
     idle = IDLE if by_idleness else None
@@ -134,17 +142,20 @@ class _Rows:
             )
         )
 
-    def counted(self, *, starts: bool) -> str:
-        """Add what counts values of other statuses, too or alone; return its basis, "" without."""
-        more = self.chain.version.counts
-        if not more and not starts:
-            return ""
-        statuses: Sequence[str] = _STARTS if starts else ["valid", *more]
-        basis = f"only {' '.join(_STARTS)}" if starts else f"with {' '.join(more)}"
-        for part in self.chain.parts:
-            recipe = select_recipe(part.channel, statuses, "measured")
-            self.add(basis, recipe, period_of(part.channel), part.channel.unit, part.channel)
-        return basis
+    def selects(self, channel: Channel, statuses: Sequence[str]) -> None:
+        """Add what has a channel's values of some statuses, where they are not the valid ones."""
+        basis = basis_of(statuses)
+        if basis:
+            recipe = select_recipe(channel, statuses, "measured")
+            self.add(basis, recipe, period_of(channel), channel.unit, channel)
+
+    def selects_members(self, taken: Counted) -> None:
+        """Add what has the values of other statuses that the chain takes of its members."""
+        for role, channel in self.chain.members.items():
+            self.selects(channel, taken.of_role(role))
+        if taken.uncorrected:
+            for part in self.chain.parts:
+                self.selects(part.channel, taken.uncorrected)
 
     def tells(self, basis: str, statuses: Sequence[str]) -> None:
         """Add what tells when the channel was in one of some statuses, whatever its value."""

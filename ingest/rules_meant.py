@@ -61,6 +61,7 @@ def _is_meant(condition: Condition, limit: Limit, channel: Channel) -> bool:
         and (named or (limit.conditions is None and not condition.optional))
         and (condition.value == "limit" or condition.id in (limit.values or {}))
         and (condition.of not in _OF_RANGE or calibrated_range(channel) is not None)
+        and (condition.bound is None or limit.unit == "mg/m3")
         and _is_over(condition.average, limit.average)
     )
 

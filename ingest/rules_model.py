@@ -52,10 +52,11 @@ IdleCode = Literal["start_up", "shut_down", "stopped"]
 class Reference:
     """The state of the gas that values are compared in, as far as it is prescribed.
 
-    ``temperature`` [K] and ``pressure`` [kPa] are the reference state; ``standard`` and ``dry`` say
-    whether values are converted to it (else only where a limit's ``basis`` asks). ``oxygen``: the
-    reference oxygen [%], "limit" where each limit names its own; ``air`` is the oxygen in air,
-    ``oxygen_cap`` counts for what is measured above. ``co2`` [%] is the reference CO2 instead.
+    ``temperature`` [K] and ``pressure`` [kPa] are the reference state (273 K: of a text that has
+    0 degC as 273 K throughout); ``standard`` and ``dry`` say whether values are converted to it
+    (else only where a limit's ``basis`` asks). ``oxygen``: the reference oxygen [%], "limit" where
+    each limit names its own; ``air`` is the oxygen in air, ``oxygen_cap`` counts for what is
+    measured above. ``co2`` [%] is the reference CO2 instead.
     """
 
     temperature: Positive = 273.15
@@ -140,6 +141,14 @@ class Potentials:
     o2: Percent | None = None
 
 
+@dataclass(config=STRICT, slots=True)
+class Classes:
+    """So many equal classes, up to ``top`` x the limit, in which averages are counted."""
+
+    number: Annotated[int, Field(ge=1, le=100)]
+    top: Factor = "1"
+
+
 @dataclass(config=STRICT, slots=True, eq=False)
 class Condition:
     """One condition that a limit must meet.
@@ -150,6 +159,8 @@ class Condition:
     names it. ``reached``: to reach the threshold is to break it, where others say "exceed".
     ``substances``, ``except``: those that it is for, and is not for. ``of``: see
     ``alerts.core.rules.Rule``; of abatement_failure ``at_most`` and ``at_most_in_a_row`` are hours.
+    ``classes``: its means are counted in classes as well.
+    ``bound`` [mg/m3] divides failure_up_to from failure_above: they are for limits in mg/m3.
     """
 
     id: ConditionId
@@ -168,16 +179,18 @@ class Condition:
     share: Share | None = None
     of: Literal[
         "exceeding", "invalid_days", "out_of_calibration", "abatement_failure", "calibration_weeks",
-        "special_class",
+        "special_class", "failure_up_to", "failure_above",
     ] = "exceeding"  # fmt: skip
     at_most: Count | None = None
     at_most_in_a_row: Count | None = None
+    bound: Positive | None = None
     geometric: bool = False
     optional: bool = False
     substances: list[Substance] | None = None
     except_: Annotated[list[Substance] | None, Field(alias="except")] = None
     leaves_out: list[IdleCode] | None = None
     coverage: Share | None = None
+    classes: Classes | None = None
     group: ConditionId | None = None
     alert: bool = True
 
@@ -192,8 +205,9 @@ class RuleVersion:
 
     ``short_term``: the averages that longer ones are made of, "limit" for the limit's own average.
     ``normalise``: "each" value before it is averaged, or the "short_term" average. ``counts``: the
-    statuses whose values enter averages beside ``valid`` ones; ``leaves_out``: those that are no
-    normal operation, which an average need not cover. ``decimals``: averages are rounded to so many
+    statuses whose values enter averages beside ``valid`` ones; ``uncorrected``: those of them whose
+    values are not brought to the reference oxygen or CO2; ``leaves_out``: those that are no normal
+    operation, which an average need not cover. ``decimals``: averages are rounded to so many
     before they are compared. ``label`` tells by which end a period is named. ``unverified`` names
     settings that are from memory. ``substitution``: how missing short-term averages are filled
     before longer ones are made of them; ``potential`` is the maximum potential value (in the
@@ -208,6 +222,7 @@ class RuleVersion:
     short_term: Annotated[str, AfterValidator(check_short_term)] = LIMIT_AVERAGE
     validity: ValidityRules = Field(default_factory=ValidityRules)
     counts: list[StatusCode] = Field(default_factory=list)
+    uncorrected: list[StatusCode] = Field(default_factory=list)
     leaves_out: list[IdleCode] = Field(default_factory=list)
     uncertainty: Uncertainty = Field(default_factory=Uncertainty)
     substitutes: Substitutes = Field(default_factory=Substitutes)

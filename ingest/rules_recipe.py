@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from alerts.core.conditions import ZERO_CELSIUS
 from alerts.core.rounding import exact_fraction
 from alerts.core.vocabulary import MINUTE
+from ingest.rules_counted import basis_of
 from ingest.rules_stack import RuleProblem, period_of, required
 
 if TYPE_CHECKING:
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 
     from ingest.registry_model import Channel
     from ingest.rules_chain import Chain
-    from ingest.rules_model import RuleVersion
+    from ingest.rules_counted import Counted
+    from ingest.rules_model import Reference, RuleVersion
     from ingest.rules_stack import Part, Stack
 
 Recipe = dict[str, Any]
 USUAL_COVERAGE = "2/3"
+_ROUNDED = 273.0  # K, in texts that have 0 degC so
 _PLACES = {
     "temperature": "temperature", "pressure": "pressure", "h2o": "moisture", "o2": "oxygen",
     "co2": "co2", "flow": "flow",
@@ -45,19 +48,25 @@ def nox_recipe(stack: Stack, channel: Channel) -> str:
     return json.dumps(recipe)
 
 
-def chain_recipe(chain: Chain, step: int, coverage: str, counted: str) -> Recipe:
+def chain_recipe(chain: Chain, step: int, coverage: str, taken: Counted) -> Recipe:
     """Return the recipe of a chain, in steps of ``step`` [us].
 
-    ``coverage`` is the share of a member's values that a step needs, ``counted`` the basis of what
-    it starts from ("" what is measured).
+    ``coverage`` is the share of a member's values that a step needs, ``taken`` the statuses of the
+    readings that it is made of.
     """
     recipe, share = _empty(step), exact_fraction(coverage)
     for place, part in zip(("main", "second"), chain.parts, strict=False):
-        recipe[place] = _part(chain, part, required(share, step, period_of(part.channel)), counted)
+        recipe[place] = _part(chain, part, required(share, step, period_of(part.channel)))
+        recipe[place]["basis"] = basis_of(taken.gas)
+    if taken.uncorrected:
+        recipe["uncorrected"] = basis_of(taken.uncorrected)
     for role, channel in chain.members.items():
         scale, offset = chain.stack.unit_of(role, channel)
+        if offset:  # only degC have one
+            offset = _zero_celsius(chain.reference)
         member = _member(channel, scale, offset, required(share, step, period_of(channel)))
-        member["substitute"] = _substitute(chain.version, role)
+        member["basis"] = basis_of(taken.of_role(role))
+        member["substitute"] = _substitute(chain.version, chain.reference, role)
         recipe[_PLACES[role]] = member
     for role in ("o2", "co2"):
         if role in chain.members:
@@ -86,9 +95,8 @@ def _set_reference(chain: Chain, recipe: Recipe) -> None:
         reference |= {"co2": given.co2, "co2_floor": given.co2_floor}
 
 
-def _part(chain: Chain, part: Part, enough: int, counted: str) -> Recipe:
+def _part(chain: Chain, part: Part, enough: int) -> Recipe:
     member = _member(part.channel, part.scale * chain.scale, 0.0, enough)
-    member["basis"] = counted
     member["calibrations"] = chain.stack.calibrations(part.channel)
     return member
 
@@ -98,12 +106,17 @@ def _member(channel: Channel, scale: float, offset: float, enough: int) -> Recip
     return {**of, "scale": scale, "offset": offset, "required": enough}
 
 
-def _substitute(version: RuleVersion, role: str) -> float | None:
+def _zero_celsius(reference: Reference) -> float:
+    """Return 0 degC in K; as 273 where the reference state is (HJ 212-2017, D, eq. 18: 273 + t)."""
+    return _ROUNDED if reference.temperature == _ROUNDED else ZERO_CELSIUS
+
+
+def _substitute(version: RuleVersion, reference: Reference, role: str) -> float | None:
     value: float | None = getattr(version.substitutes, role)
     if value is None:
         return None
     if role == "temperature":
-        return value + ZERO_CELSIUS
+        return value + _zero_celsius(reference)
     return value / 100 if role == "h2o" else value
 
 
@@ -114,6 +127,7 @@ def _empty(step: int) -> Recipe:
         "output": "value",
         "step_us": step,
         **dict.fromkeys(places),
+        "uncorrected": None,
         "wet": False,
         "standard": False,
         "stated_oxygen": None,

@@ -48,17 +48,8 @@ class RuledLimits:
             definition = json.dumps(plain_of(self._sets.get(name)), ensure_ascii=False)
             yield EntityRow("rule_set", name, definition)
 
-    def channels(self) -> Iterator[ChannelRow]:
-        """Yield the derived channels, each once."""
-        for expansion in self._expansions():
-            yield from expansion.channels
-
-    def limits(self) -> Iterator[LimitRow]:
-        """Yield the limits, each once."""
-        for expansion in self._expansions():
-            yield from expansion.limits
-
-    def _expansions(self) -> Iterator[Expansion]:
+    def rows(self) -> Iterator[tuple[list[ChannelRow], list[LimitRow]]]:
+        """Yield the derived channels and the limits of each enterprise, each once."""
         if not self._permits:
             return
         for document in self._documents:
@@ -67,7 +58,8 @@ class RuledLimits:
                 if permits:
                     zone = parse_zone(enterprise.reporting_zone or self._default_zone)
                     stacks = {one.id: stack_of(one, zone) for one in enterprise.sources}
-                    yield expand_permits(permits, stacks, self._sets)
+                    expansion = expand_permits(permits, stacks, self._sets)
+                    yield expansion.channels, expansion.limits
 
 
 def expand_permits(

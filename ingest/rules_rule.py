@@ -107,6 +107,7 @@ def _rule(version: RuleVersion, condition: Condition, facts: Facts) -> Rule:
         of=condition.of,
         at_most=condition.at_most,
         at_most_in_a_row=condition.at_most_in_a_row,
+        bound=condition.bound,
         coverage=condition.coverage or facts.coverage,
         quadrants=validity.quadrants,
         leaves_out=tuple(leaves_out(version, condition)),
@@ -126,6 +127,8 @@ def _rule(version: RuleVersion, condition: Condition, facts: Facts) -> Rule:
         apart=facts.gaps.apart,
         calibration_range=facts.range,
         calibrated_from=facts.calibrated if condition.of == "calibration_weeks" else None,
+        classes=None if condition.classes is None else condition.classes.number,
+        classes_top="1" if condition.classes is None else condition.classes.top,
         group=condition.group,
         alert=_is_followed(condition, facts.average),
     )

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ingest.rules_model import Condition, RuleVersion
 
 LONGEST_RUN = 31 * DAY  # how far back what occurs on end is followed
-_OF_AVERAGES = ("out_of_calibration", "abatement_failure", "calibration_weeks", "special_class")
+_OF_FAILURE = ("failure_up_to", "failure_above")
+_APART = ("special_class", *_OF_FAILURE)  # counted, and not judged
+_OF_AVERAGES = ("out_of_calibration", "abatement_failure", "calibration_weeks", *_APART)
 EVENTS = _OF_AVERAGES[1:]  # what is counted by rules of its own
 
 
@@ -32,12 +34,20 @@ def check_condition(condition: Condition) -> None:
         raise ValueError(f"of: {of} is counted: statistic count")
     if statistic == "total" and condition.geometric:
         raise ValueError("geometric is for means: a total is a sum")
+    _check_classes(condition)
     if of in EVENTS:
         _check_event(condition)
     elif condition.per is not None:
         _check_per(condition.per, rolling=condition.rolling_per)
     if statistic == "count":
         _check_count(condition)
+
+
+def _check_classes(condition: Condition) -> None:
+    if condition.bound is not None and condition.of not in _OF_FAILURE:
+        raise ValueError("bound: it is for of: failure_up_to and failure_above")
+    if condition.classes is not None and (condition.statistic != "mean" or condition.rolling):
+        raise ValueError("classes: it is means that are counted in classes, and none that roll")
 
 
 def _check_per(per: str, *, rolling: bool) -> None:
@@ -50,9 +60,9 @@ def _check_per(per: str, *, rolling: bool) -> None:
 
 
 def _check_count(condition: Condition) -> None:
-    if condition.of == "special_class":
+    if condition.of in _APART:
         if condition.at_most is not None or condition.at_most_in_a_row is not None:
-            raise ValueError("at_most: a special class is counted apart, and never too often")
+            raise ValueError(f"at_most: {condition.of} is counted apart, and never too often")
         return
     if condition.at_most is None and condition.at_most_in_a_row is None:
         raise ValueError("at_most is missing: how many there may be")
@@ -68,6 +78,8 @@ def _check_event(condition: Condition) -> None:
     of, per = condition.of, condition.per or ""
     if condition.statistic != "count":
         raise ValueError(f"of: {of} is counted: statistic count")
+    if of in _OF_FAILURE and condition.bound is None:
+        raise ValueError(f"bound is missing: what {of} goes by, in mg/m3, such as 100")
     if of == "calibration_weeks":
         if per != "1week" or condition.rolling_per:
             raise ValueError("per: calibration_weeks are judged at the end of each 1week")

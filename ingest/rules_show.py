@@ -20,6 +20,8 @@ _OF = {
     "abatement_failure": "hours above the threshold",
     "calibration_weeks": "weeks with more than 5 % above the valid calibration range",
     "special_class": "averages of start-up and shut-down above the threshold: counted, not judged",
+    "failure_up_to": "averages above the threshold, at most {bound:g} mg/m3: counted, not judged",
+    "failure_above": "averages above the threshold and {bound:g} mg/m3: counted, not judged",
 }
 _UNCERTAINTY = {
     "limit": "a share of the limit",
@@ -66,6 +68,11 @@ def _settings(version: RuleVersion) -> Iterator[str]:
         yield f"  Left out (no normal operation): {', '.join(version.leaves_out)}"
     if version.counts:
         yield f"  Counted beside valid values: {', '.join(version.counts)}"
+    if version.uncorrected:
+        yield (
+            "  Where they count, not brought to the reference oxygen or CO2: values of "
+            f"{', '.join(version.uncorrected)}"
+        )
     given = version.uncertainty
     if given.method != "none":
         shares = ", ".join(f"{code} {share}" for code, share in given.shares.items())
@@ -144,10 +151,12 @@ def _judged(condition: Condition) -> str:
         what = f"{threshold}" if condition.of == "exceeding" else "1.1 x calibration range"
         return f"in {per} at least {condition.share} of {kind}means over {over} {sign} {what}"
     if condition.statistic == "count":
-        if condition.of == "special_class":
-            return f"in {per} {_OF[condition.of]}"
+        if condition.at_most is None and condition.at_most_in_a_row is None:
+            return f"in {per} {_OF[condition.of].format(bound=condition.bound)}"
         most = [f"at most {condition.at_most}"] if condition.at_most is not None else []
         if condition.at_most_in_a_row is not None:
             most.append(f"at most {condition.at_most_in_a_row} in a row")
         return f"in {per} {', '.join(most)} {_OF[condition.of]}"
-    return f"each {kind}mean over {over} {sign} {threshold}"
+    classed = condition.classes
+    also = f"; counted in {classed.number} classes up to {classed.top} x limit" if classed else ""
+    return f"each {kind}mean over {over} {sign} {threshold}{also}"

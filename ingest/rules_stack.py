@@ -80,10 +80,10 @@ class Stack:
         if channel.nox_of is None:
             return [Part(channel)]
         no, no2 = (self._part_of(channel, name) for name in (channel.nox_of.no, channel.nox_of.no2))
-        if channel.calibration or no2.calibration:
+        if channel.calibration:
             raise RuleProblem(
-                f"{channel.id} is a sum: only the calibration of {no.id} can be applied in it, not "
-                f"one of {no2.id if no2.calibration else channel.id}",
+                f"{channel.id} is a sum: give {no.id} and {no2.id} their calibrations, each its "
+                "own",
                 "channel",
             )
         if state_of(no.basis) != state_of(no2.basis):

@@ -14,10 +14,11 @@ from alerts.core.quantities import MOLAR_VOLUME
 if TYPE_CHECKING:
     from ingest.rules_model import Reference
 
-# g/mol, by substance code; oxides of nitrogen count as NO2 where a rule set names no other.
+# g/mol, by substance code, those of SO2, CO, NH3 and HCl as published conversions round them;
+# oxides of nitrogen count as NO2 where a rule set names no other.
 MOLAR_MASSES = {
-    "0301": 46.0055, "0304": 30.0061, "0330": 64.0638, "0337": 28.0101, "0303": 17.0305,
-    "0333": 34.0809, "0349": 70.906, "0342": 20.0063, "0316": 36.4609, "0410": 16.0425,
+    "0301": 46.0055, "0304": 30.0061, "0330": 64.066, "0337": 28.01, "0303": 17.031,
+    "0333": 34.0809, "0349": 70.906, "0342": 20.0063, "0316": 36.461, "0410": 16.0425,
     "1325": 30.026, "0602": 78.1118, "0621": 92.1384, "1071": 94.1112, "0183": 200.592,
 }  # fmt: skip
 

@@ -96,7 +96,7 @@ def reference_oxygen(value: object) -> float | str:
     if value == LIMIT_AVERAGE:
         return LIMIT_AVERAGE
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError('expected a reference oxygen in %, such as 6, or "limit"')  # noqa: TRY004
+        raise ValueError('expected a reference oxygen in %, such as 6, or "limit"')  # noqa: TRY004 - as above
     if not 0 <= value < 20.9:  # noqa: PLR2004 - the oxygen in air
         raise ValueError(f"a reference oxygen of {value:g} %: at least 0 and below 20.9 expected")
     return float(value)

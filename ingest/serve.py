@@ -98,7 +98,7 @@ async def _prepare(
     conn = await connect(url)
     try:
         for step in await migrate(conn):
-            _log.info("schema", applied=step)
+            _log.info("schema", step=step)
         await make_partitions(conn, wall_clock(), settings.retention)
         if settings.registry:
             changes = await apply_registry_file(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -18,7 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from alerts.core.zones import zone_info
+from alerts.core.zones import grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +42,7 @@ def _instant(value: object) -> object:
 def _zone(value: object) -> object:
     if not isinstance(value, str):
         raise TypeError("not a text")
-    zone_info(value)
-    if value[0] in "+-" and int(value[-2:]) % 20:
-        raise ValueError("not a whole multiple of 20 minutes")
+    grid(value)
     return value
 
 
@@ -68,9 +66,25 @@ def _scheme(*schemes: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _directory(value: Path) -> Path:
+    """Take a directory that is there, or that can be made."""
+    there = next(path for path in (value, *value.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError("cannot be written to")
+    return value
+
+
+def _file(value: Path) -> Path:
+    """Take a file that can be written: its directory is there."""
+    parent = value.absolute().parent
+    if value.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise ValueError("cannot be written")
+    return value
+
+
 # What each setting expects, for messages and --help alike.
 EXPECTED = {
-    "data_dir": "a directory",
+    "data_dir": "a directory that can be written to",
     "database": "a postgresql:// URL",
     "broker": "an mqtt:// or mqtts:// URL",
     "broker_ca": "a file of certificates (PEM)",
@@ -80,10 +94,10 @@ EXPECTED = {
     "mqtt_port": "a port from 0 to 65535",
     "http": "HOST:PORT",
     "registry": "a registry file or directory",
-    "ready_file": "a file name",
+    "ready_file": "a file in a directory that is there and can be written to",
     "accept_from": "a time with its offset, such as 2026-01-01T00:00:00Z",
     "retention": "a whole number of days, 1 or more",
-    "reporting_zone": "an offset such as +05:00 (a multiple of 20 minutes) or an IANA zone name",
+    "reporting_zone": "an offset such as +05:00 (a multiple of 5 minutes) or an IANA zone name",
     "notice_expiry": "a whole number of days, 1 or more",
 }
 
@@ -95,7 +109,7 @@ class Settings(BaseSettings):
         env_prefix=ENVIRONMENT_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
     )
 
-    data_dir: Path = Path("ams-data")
+    data_dir: Annotated[Path, AfterValidator(_directory)] = Path("ams-data")
     database: Annotated[str, _scheme("postgresql", "postgres")] | None = None
     broker: Annotated[str, _scheme("mqtt", "mqtts")] | None = None
     broker_ca: Path | None = None
@@ -105,7 +119,7 @@ class Settings(BaseSettings):
     mqtt_port: Annotated[int, Field(ge=0, le=65535)] = 1883
     http: Annotated[tuple[str, int], NoDecode, BeforeValidator(_address)] = ("127.0.0.1", 8080)
     registry: Path | None = None
-    ready_file: Path | None = None
+    ready_file: Annotated[Path, AfterValidator(_file)] | None = None
     accept_from: Annotated[datetime, BeforeValidator(_instant)] | None = None
     retention: Annotated[int, Field(ge=1, le=1_000_000)] = 90
     reporting_zone: Annotated[str, BeforeValidator(_zone)] = "+05:00"

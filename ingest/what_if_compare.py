@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.records import unequal
 from alerts.core.vocabulary import NEVER
 from ingest.what_if_differences import KINDS, NOTHING, SEVERITIES, STATES, Differences, at
 
@@ -73,10 +74,9 @@ def _compared(kind: str, before: Rows, after: Rows, tally: Tally) -> Differences
     key = KINDS[kind][1]
     old, new = _keys(before, key), _keys(after, key)
     both, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    same = np.ones(len(both), np.bool_)
+    other = np.zeros(len(both), np.bool_)
     for name in ("state", "value"):
-        x, y = before[name][a], after[name][b]
-        same &= (x == y) | ((x != x) & (y != y))  # noqa: PLR0124 - NaN
+        other |= unequal(before[name][a], after[name][b])
     count = "count" if kind == "judgement" else "expected"
     gone = np.flatnonzero(~np.isin(old, both) & (before[count] > 0))
     come = np.flatnonzero(~np.isin(new, both) & (after[count] > 0))
@@ -85,8 +85,8 @@ def _compared(kind: str, before: Rows, after: Rows, tally: Tally) -> Differences
     tally.add(kind, before["state"][gone], np.full(len(gone), nothing), STATES)
     tally.add(kind, np.full(len(come), nothing), after["state"][come], STATES)
     pairs = (
-        np.concatenate([a[~same], gone, np.full(len(come), -1)]),
-        np.concatenate([b[~same], np.full(len(gone), -1), come]),
+        np.concatenate([a[other], gone, np.full(len(come), -1)]),
+        np.concatenate([b[other], np.full(len(gone), -1), come]),
     )
     return Differences.of(kind, (before, after), pairs)
 

@@ -105,7 +105,7 @@ async def _judged(archive: Archive, chunk: Chunk) -> Rows:
         return np.zeros(0, VERDICT)
     averages = await chunk.averages(archive.conn)
     until = archive.now - SETTLED
-    return judge_scopes(chunk.scopes, averages, chunk.columns, chunk.changes, until)
+    return judge_scopes(chunk.scopes, averages, chunk.columns, chunk.changes, until).rows
 
 
 async def _chunk(

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import math
 import random
 import socket
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import aiomqtt
-
+from ingest.mqtt_client import Client, MqttCodeError, MqttError, Will
 from simulators.errors import BrokerUnreachableError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from simulators.broker import Broker
 
@@ -101,7 +98,7 @@ class Publisher:
             connections = self.connections
             try:
                 await self._connection()
-            except aiomqtt.MqttError as error:
+            except MqttError as error:
                 self._judge(error, give_up)
             except asyncio.CancelledError:
                 # aiomqtt cancels its own futures when a connection breaks at an awkward moment:
@@ -117,7 +114,7 @@ class Publisher:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
     async def _connection(self) -> None:
-        async with aiomqtt.Client(
+        async with Client(
             self.broker.host,
             self.broker.port,
             username=self.broker.username,
@@ -133,11 +130,11 @@ class Publisher:
             self.connections += 1
             await _while_connected(client, self._deliver(client))
 
-    def _judge(self, error: aiomqtt.MqttError, give_up: float) -> None:
+    def _judge(self, error: MqttError, give_up: float) -> None:
         """Raise unless another attempt makes sense."""
         if self.connections:
             return
-        reason = error.rc if isinstance(error, aiomqtt.MqttCodeError) else None
+        reason = error.rc if isinstance(error, MqttCodeError) else None
         if getattr(reason, "value", reason) in REFUSALS:
             raise BrokerUnreachableError(
                 f"{self.broker} refuses {self.client_id}: {reason}; check user and password"
@@ -145,14 +142,14 @@ class Publisher:
         if asyncio.get_running_loop().time() > give_up:
             raise BrokerUnreachableError(f"no broker at {self.broker}: {error}") from None
 
-    async def _deliver(self, client: aiomqtt.Client) -> None:
+    async def _deliver(self, client: Client) -> None:
         for topic, payload in list(self.states.items()):
             await client.publish(topic, payload, qos=1, retain=True, timeout=math.inf)
         await self._deliver_parcels(client)
         for topic, payload in self.farewell.items():
             await client.publish(topic, payload, qos=1, retain=True, timeout=math.inf)
 
-    async def _deliver_parcels(self, client: aiomqtt.Client) -> None:
+    async def _deliver_parcels(self, client: Client) -> None:
         """Keep up to WINDOW parcels in flight; whatever ends this, none is forgotten."""
         flying: deque[tuple[Parcel, asyncio.Task[None]]] = deque()
         try:
@@ -197,18 +194,18 @@ def _heard(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-def _will(parcel: Parcel | None) -> aiomqtt.Will | None:
-    return aiomqtt.Will(parcel.topic, parcel.payload, 1, retain=True) if parcel else None
+def _will(parcel: Parcel | None) -> Will | None:
+    return Will(parcel.topic, parcel.payload, 1, retain=True) if parcel else None
 
 
-async def _publish(client: aiomqtt.Client, parcel: Parcel) -> None:
+async def _publish(client: Client, parcel: Parcel) -> None:
     # no time limit: a broker may be slow to acknowledge, a dead one fails the keep-alive
     await client.publish(
         parcel.topic, parcel.payload, qos=1, retain=parcel.retain, timeout=math.inf
     )
 
 
-async def _while_connected(client: aiomqtt.Client, work: Coroutine[None, None, None]) -> None:
+async def _while_connected(client: Client, work: Coroutine[None, None, None]) -> None:
     """Run ``work``; end it with the MqttError that tells of a lost connection."""
 
     async def notice_loss() -> None:
@@ -242,8 +239,7 @@ async def deliver(
     """
     publishers = list(publishers)
     try:
-        with _closed_sockets_ignored():
-            await _deliver(publishers, feed, stop, grace)
+        await _deliver(publishers, feed, stop, grace)
     except ExceptionGroup as errors:
         mendable, others = errors.split(UserError)
         if mendable is None or others is not None:
@@ -270,28 +266,6 @@ async def _deliver(
         await asyncio.wait({ended}, timeout=grace)
         for task in (*running, stopped):
             task.cancel()
-
-
-@contextlib.contextmanager
-def _closed_sockets_ignored() -> Iterator[None]:
-    """Keep quiet about sockets that are closed already when the loop is to watch them.
-
-    aiomqtt asks the loop to watch for writing in its next turn; when the broker has hung up until
-    then, the loop reports the bad descriptor. The loss itself is noticed and handled elsewhere.
-    """
-    loop = asyncio.get_running_loop()
-    before = loop.get_exception_handler()
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if not (isinstance(error, OSError) and error.errno == errno.EBADF):
-            (before or asyncio.AbstractEventLoop.default_exception_handler)(loop, context)
-
-    loop.set_exception_handler(handle)
-    try:
-        yield
-    finally:
-        loop.set_exception_handler(before)
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:

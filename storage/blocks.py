@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import numpy as np
 
+from alerts.core.records import unequal
 from storage.copy import Fields, binary_rows, copy_in
 from storage.times import from_micros
 
@@ -145,8 +146,7 @@ def _differing(
         differs = np.zeros(len(place), np.bool_)
         for name in compared:
             old = np.array([row[name] for row in found], columns[name].dtype)
-            new = columns[name][place]
-            differs |= (old != new) & ~((old != old) & (new != new))  # noqa: PLR0124 - NaN
+            differs |= unequal(old, columns[name][place])
         wanted[place] = differs
         revision[place] = np.array([row["revision"] for row in found], np.int32) + 1
     at = np.flatnonzero(wanted)

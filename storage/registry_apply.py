@@ -10,14 +10,16 @@ from storage.pool import unavailable
 from storage.registry_copy import array_text, copy_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     import asyncpg
 
-    from storage.registry_rows import RegistryRows
+    from storage.registry_rows import ChannelRow, LimitRow, RegistryRows
 
 CHANNEL = "ams_registry"  # NOTIFY with the version's number as its payload
 LOCK = 0x414D5302  # advisory lock: one registry is applied at a time
+_AT_ONCE = 20_000  # limits by rule sets that are copied at once
 _LONG = 3600.0  # seconds: a national registry has millions of rows
 
 # In the order of their references; the names are the words of a report.
@@ -113,13 +115,31 @@ async def present_version(conn: asyncpg.Connection) -> Present | None:
 
 async def _stage(conn: asyncpg.Connection, document: RegistryRows) -> None:
     await copy_rows(conn, "new_entities", document.entities)
-    channels = ((*row[:8], array_text(row.missing), *row[9:]) for row in document.channels)
-    await copy_rows(conn, "new_channels", channels, may_be_empty=("basis",))
+    await _stage_channels(conn, document.measured)
     await copy_rows(conn, "new_units", document.units)
     await copy_rows(conn, "new_keys", document.keys)
-    limits = document.limits
-    await copy_rows(conn, "new_limits", limits, may_be_empty=("basis", "condition"))
+    await _stage_limits(conn, document.plain)
+    channels: list[ChannelRow] = []
+    limits: list[LimitRow] = []
+    for more_channels, more_limits in document.ruled:
+        channels += more_channels
+        limits += more_limits
+        if len(limits) >= _AT_ONCE:
+            await _stage_channels(conn, channels)
+            await _stage_limits(conn, limits)
+            channels, limits = [], []
+    await _stage_channels(conn, channels)
+    await _stage_limits(conn, limits)
     await conn.execute(sql.ANALYZE, timeout=_LONG)
+
+
+async def _stage_channels(conn: asyncpg.Connection, channels: Iterable[ChannelRow]) -> None:
+    rows = ((*row[:8], array_text(row.missing), *row[9:]) for row in channels)
+    await copy_rows(conn, "new_channels", rows, may_be_empty=("basis",))
+
+
+async def _stage_limits(conn: asyncpg.Connection, limits: Iterable[LimitRow]) -> None:
+    await copy_rows(conn, "new_limits", limits, may_be_empty=("basis", "condition"))
 
 
 async def _take(

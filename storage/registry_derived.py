@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.chain import Chains, Role
+from alerts.core.chain import UNCORRECTED, Chains, Role
 from alerts.core.derived import Derived, Selects
 from alerts.core.vocabulary import STATUS_BY_LABEL
 from storage import registry_queries as queries
@@ -54,7 +54,17 @@ def members_of(recipe: Recipe) -> list[tuple[int, Recipe]]:
     """Return (place, member) of a recipe; the place is the member's role in a chain."""
     if recipe["kind"] == "select":
         return [(Role.MAIN, recipe["of"])]
-    return [(role, recipe[name]) for name, role in ROLES.items() if recipe[name]]
+    found: list[tuple[int, Recipe]] = [
+        (role, recipe[name]) for name, role in ROLES.items() if recipe[name]
+    ]
+    uncorrected = recipe.get("uncorrected")
+    if uncorrected is None:
+        return found
+    return found + [
+        (UNCORRECTED[Role(role)], {**one, "basis": uncorrected})
+        for role, one in found
+        if role in UNCORRECTED
+    ]
 
 
 def _selects(rows: NDArray[np.void], recipes: Sequence[Recipe]) -> Selects:
@@ -84,7 +94,9 @@ def _chains(rows: NDArray[np.void], recipes: Sequence[Recipe]) -> Chains:
 
 def chains_of(recipes: Sequence[Recipe]) -> Chains:
     """Return the recipes as chains, a row each, without members; others than chains are neutral."""
-    versions = max((len(_calibrations(recipe)) for recipe in recipes), default=0)
+    versions = max(
+        (len(_calibrations(recipe, gas)) for recipe in recipes for gas in UNCORRECTED), default=0
+    )
     table = Chains.neutral(len(recipes), versions)
     for number, recipe in enumerate(recipes):
         if recipe["kind"] == "chain":
@@ -92,9 +104,9 @@ def chains_of(recipes: Sequence[Recipe]) -> Chains:
     return table
 
 
-def _calibrations(recipe: Recipe) -> list[Recipe]:
-    main = recipe.get("main") or _ABSENT
-    return sorted(main.get("calibrations") or (), key=lambda one: int(one["from_us"]))
+def _calibrations(recipe: Recipe, gas: Role) -> list[Recipe]:
+    member = recipe.get(gas.name.lower()) or _ABSENT
+    return sorted(member.get("calibrations") or (), key=lambda one: int(one["from_us"]))
 
 
 def _fill(table: Chains, row: int, recipe: Recipe) -> None:
@@ -104,9 +116,11 @@ def _fill(table: Chains, row: int, recipe: Recipe) -> None:
         table.offset[role, row] = member["offset"]
         table.required[role, row] = member["required"]
         table.substitute[role, row] = _number(member.get("substitute"))
-    for version, one in enumerate(_calibrations(recipe)):
-        table.calibrated_from[version, row] = one["from_us"]
-        table.intercept[version, row], table.slope[version, row] = one["intercept"], one["slope"]
+    for gas in UNCORRECTED:
+        for version, one in enumerate(_calibrations(recipe, gas)):
+            table.calibrated_from[gas, version, row] = one["from_us"]
+            table.intercept[gas, version, row] = one["intercept"]
+            table.slope[gas, version, row] = one["slope"]
     oxygen, co2, flow = (recipe[name] or _ABSENT for name in ("oxygen", "co2", "flow"))
     table.wet[row], table.mark[row] = recipe["wet"], recipe["output"] == "mark"
     table.oxygen_wet[row], table.co2_wet[row] = oxygen.get("wet", False), co2.get("wet", False)

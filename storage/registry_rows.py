@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
 
@@ -93,10 +93,29 @@ class LimitRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RegistryRows:
-    """The rows of a registry; each field can be iterated over again and again."""
+    """The rows of a registry; each field can be iterated over again and again.
+
+    ``ruled``: derived channels, and the limits that rule sets judge them by, some at a time. They
+    are made together: of a national registry neither fits into memory, and making them takes long.
+    """
 
     entities: Iterable[EntityRow]
-    channels: Iterable[ChannelRow]
+    measured: Iterable[ChannelRow]
     units: Iterable[UnitRow]
     keys: Iterable[KeyRow]
-    limits: Iterable[LimitRow]
+    plain: Iterable[LimitRow]
+    ruled: Iterable[tuple[Sequence[ChannelRow], Sequence[LimitRow]]]
+
+    @property
+    def channels(self) -> Iterator[ChannelRow]:
+        """All channels."""
+        yield from self.measured
+        for channels, _ in self.ruled:
+            yield from channels
+
+    @property
+    def limits(self) -> Iterator[LimitRow]:
+        """All limits."""
+        yield from self.plain
+        for _, limits in self.ruled:
+            yield from limits

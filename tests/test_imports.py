@@ -23,7 +23,7 @@ DOORS = {
     "prometheus_client": ("ingest/metrics.py", "ingest/serve.py"),
     "msgspec": ("ingest/fast.py",),
     "mqtt5": ("ingest/codec5.py",),
-    "aiomqtt": ("ingest/control.py", "simulators/publisher.py"),
+    "aiomqtt": ("ingest/mqtt_client.py",),
     "ruamel": ("ingest/registry_file.py",),
     "pydantic_settings": ("ingest/settings.py",),
     "uvloop": ("ingest/cli.py", "simulators/command_load.py"),

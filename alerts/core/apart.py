@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.chain import Role, combined, converted
+from alerts.core.chain import Role
+from alerts.core.converted import combined, members
 from alerts.core.part75 import THREE_YEARS, Tiers, availabilities, load_ranges, part75
 from alerts.core.substitution import Clock, Method
 from alerts.core.validity import averages
@@ -22,8 +23,8 @@ from alerts.core.validity import averages
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from alerts.core.chain import Values
     from alerts.core.conditions import Floats
+    from alerts.core.converted import Values
     from alerts.core.rules import Quantity, Rule
     from alerts.core.shortterm import Made, ShortTerm
     from alerts.core.substitution import Codes, Substituted
@@ -83,7 +84,7 @@ def mass_flows(
 
 def _values(made: Made, short: ShortTerm) -> Values:
     """Return the members' hours in their roles' units; oxides of nitrogen as their sum."""
-    values, _ = converted(made.chains, short.start[:, None], dict(made.means))
+    values = members(made.chains, short.start[:, None], dict(made.means))
     if Role.SECOND in values:
         summed = made.chains.member[Role.SECOND] >= 0
         values[Role.MAIN] = values[Role.MAIN] + np.where(summed, values.pop(Role.SECOND), 0.0)

@@ -36,12 +36,15 @@ def means(found: Evidence) -> Verdicts:
     what counts.
     """
     pool = pool_of(found)
-    count = pool.count(found.counts)
-    value = _mean(found, pool, count, found.values)
+    count = found.tally("counts", pool.count(found.counts))
+    value = _mean(found, count, found.tally("values", _sum(found, pool, found.values)))
     same = found.values is found.short.mean
-    raw = value if same else _mean(found, pool, count, found.short.mean)
-    above = threshold(found.rule, _limit(found, pool, count))
-    return _verdicts(found, pool, value, raw, above, exceeds(found.rule, value, above))
+    if same:
+        raw = value
+    else:
+        raw = _mean(found, count, found.tally("raw", _sum(found, pool, found.short.mean)))
+    above = threshold(found.rule, _limit(found, pool))
+    return _verdicts(found, pool, count, value, raw, above, exceeds(found.rule, value, above))
 
 
 def masses(found: Evidence) -> Verdicts:
@@ -57,20 +60,21 @@ def masses(found: Evidence) -> Verdicts:
     base = pool.base()
     bases = int(base[-1]) + 1 if len(base) else 0
     made = totals(found.values, hours, found.counts, found.substituted, base, bases)
-    known = pool.count(found.counts) > 0
-    mass = pool.rolled(made.measured + made.substituted)
-    value = np.where(known, round_significant(mass), np.nan)
-    above = np.broadcast_to(
-        threshold(found.rule, _limit(found, pool, pool.count(found.counts))), value.shape
-    )
+    count = found.tally("counts", pool.count(found.counts))
+    measured = found.tally("measured", pool.rolled(made.measured))
+    replaced = found.tally("replaced", pool.rolled(made.substituted))
+    value = np.where(count > 0, round_significant(measured + replaced), np.nan)
+    above = np.broadcast_to(threshold(found.rule, _limit(found, pool)), value.shape)
     exceeding = exceeds(found.rule, value, above)
-    verdicts = _verdicts(found, pool, value, value, above, exceeding)
+    verdicts = _verdicts(found, pool, count, value, value, above, exceeding)
     verdicts.state[exceeding & (verdicts.expected > 0)] = Judgement.EXCEEDED
     return replace(
         verdicts,
-        replaced=round_significant(pool.rolled(made.substituted)),
+        replaced=round_significant(replaced),
         estimate=_estimate(
-            *(pool.rolled(one) for one in (made.measured, made.valid, made.without))
+            measured,
+            found.tally("hours", pool.rolled(made.valid)),
+            found.tally("without", pool.rolled(made.without)),
         ),
     )
 
@@ -88,13 +92,13 @@ def pool_of(found: Evidence) -> Pool:
     if average == own:
         return Pool(short.start, short.finish, short.rows)
     if average.unit == "operating_day":
-        by_day = blocks(duration("1d"), found.zone, short.start, short.finish)
+        by_day = blocks(duration("1d"), found.zone, short.start, short.finish, found.grid)
         running = np.broadcast_to(short.stopped < short.expected, found.counts.shape)
         operates = by_day.count(running & found.in_force) > 0
         return operating_days(average.number, by_day, operates)
     if rule.rolling:
-        return rolling(average, found.zone, short.start, short.finish)
-    return blocks(average, found.zone, short.start, short.finish)
+        return rolling(average, found.zone, short.start, short.finish, found.grid)
+    return blocks(average, found.zone, short.start, short.finish, found.grid)
 
 
 def step_of(rule: Rule) -> Duration:
@@ -105,23 +109,25 @@ def step_of(rule: Rule) -> Duration:
     return rolling_step(average) or duration(rule.short_term)
 
 
-def _mean(found: Evidence, pool: Pool, count: Numbers, values: Floats) -> Floats:
+def _sum(found: Evidence, pool: Pool, values: Floats) -> Floats:
+    """Return the sums of what counts, of a geometric mean those of its logarithms."""
     counted = np.where(found.counts, values, 1.0 if found.rule.geometric else 0.0)
-    if found.rule.geometric:
-        counted = np.log(counted)
-    total = pool.sum(counted)
+    return pool.sum(np.log(counted) if found.rule.geometric else counted)
+
+
+def _mean(found: Evidence, count: Numbers, total: Floats) -> Floats:
     mean = _ratio(total, count)
     if found.rule.geometric:
         mean = np.exp(mean)
     return rounded(found.rule, mean)
 
 
-def _limit(found: Evidence, pool: Pool, count: Numbers) -> Floats:
+def _limit(found: Evidence, pool: Pool) -> Floats:
     """Return the limit of each period, (1, n) where it never changes."""
     if len(found.limit) == 1:
         return found.limit
     total = pool.sum(np.where(found.counts, found.limit, 0.0))
-    return _ratio(total, count)
+    return _ratio(total, pool.count(found.counts))
 
 
 def _ratio(total: Floats, count: Numbers | Floats) -> Floats:
@@ -131,9 +137,15 @@ def _ratio(total: Floats, count: Numbers | Floats) -> Floats:
 
 
 def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
-    found: Evidence, pool: Pool, value: Floats, raw: Floats, above: Floats, exceeding: Flags
+    found: Evidence,
+    pool: Pool,
+    valid: Numbers,
+    value: Floats,
+    raw: Floats,
+    above: Floats,
+    exceeding: Flags,
 ) -> Verdicts:
-    valid, expected = pool.count(found.counts), _expected(found, pool)
+    expected = found.tally("expected", _expected(found, pool))
     sufficient = _enough(found, pool, valid, expected) & ~np.isnan(value) & (expected > 0)
     state = np.where(exceeding, Judgement.EXCEEDED, Judgement.COMPLIANT)
     none = np.full(value.shape, NONE, np.int32)
@@ -151,7 +163,7 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
         exceeding=none,
         allowed=none,
         left=none,
-        substituted=pool.count(found.substituted),
+        substituted=found.tally("substituted", pool.count(found.substituted)),
         filled=pool.count(found.counts & found.filled),
         methods=_methods(found, pool, value.shape),
         replaced=unknown(value.shape),
@@ -195,9 +207,8 @@ def _enough(found: Evidence, pool: Pool, valid: Numbers, expected: Numbers) -> F
     if found.days is not None and pool.back == 1 and pool.operates is None:
         if average == duration("1d") and has_day_rule(rule):
             return found.days.valid
-        by_days = months(rule, found.zone, found.days)
-        if average == duration("1month") and by_days is not None:
-            return by_days
+        if average == duration("1month") and rule.valid_days_a_month is not None:
+            return months(rule, found.zone, found.days, found.tally)
     sufficient = enough(rule, valid, expected)
     full = pool.full()
     return sufficient if full is None else sufficient & full

@@ -8,6 +8,7 @@ microseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +78,15 @@ class Condition:
     versions: tuple[Version, ...]
 
 
+@lru_cache(65_536)
 def kind_of(rule: Rule) -> Rule:
-    """Return the rule without its limit's value: what limits that are judged alike share."""
-    return replace(rule, limit=0.0)
+    """Return the rule without its limit's value: what limits that are judged alike share.
+
+    One and the same object for all of them, so that comparing it is quick.
+    """
+    return _one(replace(rule, limit=0.0))
+
+
+@lru_cache(4096)
+def _one(kind: Rule) -> Rule:
+    return kind

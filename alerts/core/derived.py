@@ -1,9 +1,9 @@
 """Channels that are computed from others: which, from which, and their readings.
 
 Two ways: the readings of a channel with some statuses (``Selects``), and the chain of conversions,
-step by step of time (``alerts.core.chain``). A chain may start from a selected channel; nothing is
-derived from a chain. What is derived is a pure function of its members' stored readings, so it is
-never stored itself.
+step by step of time (``alerts.core.converted``). Members of a chain may be selected channels;
+nothing is derived from a chain. What is derived is a pure function of its members' stored readings,
+so it is never stored itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.chain import Chains, Role, derived
-from alerts.core.records import Series
+from alerts.core.chain import Chains, Role
+from alerts.core.converted import derived
+from alerts.core.records import Series, unequal
 from alerts.core.slots import slot_sums
 from alerts.core.vocabulary import MINUTE, Status
 
@@ -103,6 +104,16 @@ class Derived:
         order = self._select_order
         return _found(self.selects.channel[order], order, channels)
 
+    def measured(self, channels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the measured channel that each channel is, selects from, or mainly is made of."""
+        row, found = self.chain_of(channels), channels.copy()
+        main = np.full(len(channels), -1, np.int32)
+        main[row >= 0] = self.chains.member[Role.MAIN, row[row >= 0]]
+        found[main >= 0] = main[main >= 0]
+        select = self._select_of(found)
+        found[select >= 0] = self.selects.of[select[select >= 0]]
+        return found
+
     def with_selected(self, readings: Readings) -> Readings:
         """Return readings and, after them, those of channels that select from theirs.
 
@@ -156,12 +167,12 @@ class Derived:
         first, last = (int(main[0]), int(main[-1])) if len(main) else (until, until)
         end = min(last // step * step + step, until)
         begin = np.arange(first // step * step, end - step + 1, step, dtype=np.int64)
-        means = {
-            Role(role): _step_means(series[member], begin, step, int(chain.required[role, 0]))
+        sums = {
+            Role(role): _step_sums(series[member], begin, step)
             for role, member in enumerate(members)
             if member >= 0
         }
-        value = derived(self.chains.take(np.repeat(row, len(begin))), begin, means)
+        value = derived(self.chains.take(np.repeat(row, len(begin))), begin, sums)
         return Series(
             begin + step - MINUTE,
             value,
@@ -191,8 +202,8 @@ def _equal(
         a, b = getattr(mine, one.name)[..., rows], getattr(theirs, one.name)[..., others]
         if a.shape != b.shape:  # another number of calibrations
             return np.zeros(len(rows), np.bool_)
-        differs = (a != b) & ~((a != a) & (b != b))  # noqa: PLR0124 - NaN
-        equal &= ~differs.any(axis=0) if a.ndim > 1 else ~differs
+        differs = unequal(a, b)
+        equal &= ~differs.any(axis=tuple(range(differs.ndim - 1)))
     return equal
 
 
@@ -206,10 +217,10 @@ def _found(
     return np.where(known[place] == channels, rows[place], -1)
 
 
-def _step_means(
-    series: Series, begin: NDArray[np.int64], step: int, required: int
-) -> NDArray[np.float64]:
-    """Return the mean of each step, added up as a ``Ring`` does it; NaN with too few values."""
+def _step_sums(
+    series: Series, begin: NDArray[np.int64], step: int
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return sum and number of each step's values, added up as a ``Ring`` does it."""
     minutes = step // MINUTE
     total, samples, _ = slot_sums(
         series.time[series.valid],
@@ -219,11 +230,8 @@ def _step_means(
         int(begin[0]) if len(begin) else 0,
         len(begin) * minutes,
     )
-    sums, number = np.zeros(len(begin)), np.zeros(len(begin), np.int64)
+    sums, number = np.zeros(len(begin)), np.zeros(len(begin), np.int32)
     for minute in range(minutes):
         sums += total[minute::minutes]
         number += samples[minute::minutes]
-    enough = number >= max(required, 1)
-    means = np.full(len(begin), np.nan)
-    np.divide(sums, number, out=means, where=enough)
-    return means
+    return sums, number

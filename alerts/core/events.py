@@ -1,4 +1,4 @@
-"""Events that are counted along the year: abatement failures, calibration weeks, a special class.
+"""Events that are counted along the year: abatement failures, calibration weeks, special classes.
 
 Unlike parts of a period they last: an uninterrupted failure goes on over midnight and New Year,
 weeks count since the last calibration. The counting itself is that of ``alerts.core.counters``.
@@ -6,6 +6,7 @@ weeks count since the last calibration. The counting itself is that of ``alerts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from alerts.core.counters import TOLERANCE, in_periods, rolling_time, runs
 from alerts.core.counters import calibration_weeks as count_weeks
 from alerts.core.evidence import exceeds, threshold
-from alerts.core.periods import beginning_of, duration, months_before
+from alerts.core.periods import beginning_of, duration, months_before, on_grid
 from alerts.core.pools import blocks
 from alerts.core.rounding import round_significant
 from alerts.core.validity import enough, operating_slots
@@ -95,7 +96,7 @@ def calibration_weeks(found: Evidence) -> Verdicts:
     rule, short = found.rule, found.short
     if rule.calibration_range is None or rule.calibrated_from is None or rule.at_most is None:
         raise ValueError("expected a calibration range, its day and at_most")
-    pool = blocks(_WEEK, found.zone, short.start, short.finish)
+    pool = blocks(_WEEK, found.zone, short.start, short.finish, found.grid)
     since = beginning_of(found.zone, rule.calibrated_from)
     over = (pool.finish <= found.until) & (pool.start >= since)
     top = np.full((1, 1), rule.calibration_range)
@@ -131,14 +132,49 @@ def special_class(found: Evidence) -> Verdicts:
     44. BImSchV, § 30: by order of the authority above twice the limit.
     """
     rule, short = found.rule, found.short
-    if rule.per is None:
-        raise ValueError("expected a period that averages are counted in")
-    pool = blocks(duration(rule.per), found.zone, short.start, short.finish)
     starting = short.idle - short.stopped
     expected = (operating_slots(rule, short) == 0) & (starting > 0) & found.in_force
     counts = enough(rule, short.count, starting) & expected & ~np.isnan(short.mean)
     above = exceeds(rule, found.values, threshold(rule, found.limit)) & counts
-    number = pool.count(above)
+    return _apart(found, above, counts, expected)
+
+
+def failure_class(found: Evidence) -> Verdicts:
+    """Count the averages of failed abatement on one side of ``rule.bound``: shown, never judged.
+
+    Those above the threshold, as ``failures`` takes them, that are at most ("failure_up_to") or
+    above ("failure_above") the bound. State and ``allowed`` as of ``special_class``. Raises
+    ValueError without a bound.
+
+    BEP 2023, annex D: S15 and S16, dust at most and above 100 mg/m3 (the figure and the side that
+    it belongs to from an excerpt).
+    """
+    rule = found.rule
+    if rule.bound is None:
+        raise ValueError("expected a bound")
+    failing = exceeds(rule, found.values, threshold(rule, found.limit)) & found.counts
+    beyond = exceeds(replace(rule, reached=False), found.values, np.full((1, 1), rule.bound))
+    wanted = beyond if rule.of == "failure_above" else ~beyond
+    return _apart(found, failing & wanted, found.counts, found.expected)
+
+
+EVENTS = {
+    "abatement_failure": failures,
+    "calibration_weeks": calibration_weeks,
+    "special_class": special_class,
+    "failure_up_to": failure_class,
+    "failure_above": failure_class,
+}
+"""What ``rule.of`` names beside what ``alerts.core.occurrences`` counts."""
+
+
+def _apart(found: Evidence, which: Flags, counts: Flags, expected: Flags) -> Verdicts:
+    """Return how many averages of each ``rule.per`` are among ``which``, without a judgement."""
+    rule, short = found.rule, found.short
+    if rule.per is None:
+        raise ValueError("expected a period that averages are counted in")
+    pool = blocks(duration(rule.per), found.zone, short.start, short.finish, found.grid)
+    number = pool.count(which)
     return _verdicts(
         found, pool, pool.start,
         value=number.astype(np.float64),
@@ -151,14 +187,6 @@ def special_class(found: Evidence) -> Verdicts:
     )  # fmt: skip
 
 
-EVENTS = {
-    "abatement_failure": failures,
-    "calibration_weeks": calibration_weeks,
-    "special_class": special_class,
-}
-"""What ``rule.of`` names beside what ``alerts.core.occurrences`` counts."""
-
-
 def _spans(found: Evidence) -> tuple[Pool, Instants]:
     """Return the periods, and from when on each counts: blocks, or days with what came before."""
     rule, short = found.rule, found.short
@@ -166,12 +194,12 @@ def _spans(found: Evidence) -> tuple[Pool, Instants]:
         raise ValueError("expected a period that hours are counted in")
     per = duration(rule.per)
     if not rule.rolling_per:
-        pool = blocks(per, found.zone, short.start, short.finish)
+        pool = blocks(per, found.zone, short.start, short.finish, found.grid)
         return pool, pool.start
-    pool = blocks(duration("1d"), found.zone, short.start, short.finish)
+    pool = blocks(duration("1d"), found.zone, short.start, short.finish, found.grid)
     if per.months is None:
         raise ValueError(f"expected rolling months or years, not {rule.per}")
-    return pool, months_before(found.zone, pool.finish, per.months)
+    return pool, on_grid(months_before(found.zone, pool.finish, per.months), found.grid)
 
 
 def _last_rows(pool: Pool) -> Counts:

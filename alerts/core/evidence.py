@@ -7,7 +7,7 @@ subtracted; the same for means, shares and counts.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from alerts.core.validity import averages, days, has_day_rule
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from alerts.core.carried import Tallies
     from alerts.core.rules import Rule
     from alerts.core.shortterm import ShortTerm
     from alerts.core.validity import Days
@@ -40,7 +41,8 @@ class Evidence:
     those are discarded. ``operating``: in operation. ``expected``: in operation, limit in force.
     ``days``: their validity, where the rule needs it. ``methods``: how each average was filled,
     ``Method``s (T, n), or each of the members that it is made of; none where gaps are not filled.
-    ``short`` holds the filled averages.
+    ``short`` holds the filled averages. ``tallies``: what is carried on of the period that the rows
+    begin in; None: they hold it whole.
     """
 
     rule: Rule
@@ -54,6 +56,16 @@ class Evidence:
     in_force: Flags
     days: Days | None
     methods: tuple[NDArray[np.int8], ...] = ()
+    tallies: Tallies | None = None
+
+    def tally(self, name: str, figures: NDArray[Any]) -> NDArray[Any]:
+        """Return figures of the periods (P, n) with what was carried on from before the rows."""
+        return figures if self.tallies is None else self.tallies.add(name, figures)
+
+    @property
+    def grid(self) -> int:
+        """What periods of these averages begin at multiples of: see ``periods.edges``."""
+        return duration(self.rule.short_term).grid
 
     @property
     def substituted(self) -> Flags:
@@ -78,6 +90,7 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
     zone: str,
     until: int,
     in_force: Flags | None = None,
+    tallies: Tallies | None = None,
 ) -> Evidence:
     """Return the evidence of the averages that ended by ``until``: see ``statistics.judge``.
 
@@ -107,7 +120,18 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
         if _discards_days(rule):
             counts = counts & found.rows()
     return Evidence(
-        rule, short, zone, until, limits, values, counts, operating, in_force, found, methods
+        rule,
+        short,
+        zone,
+        until,
+        limits,
+        values,
+        counts,
+        operating,
+        in_force,
+        found,
+        methods,
+        tallies,
     )
 
 

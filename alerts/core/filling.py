@@ -116,8 +116,9 @@ def _of_the_year(
     if not short.rows:
         return Substituted(value, np.zeros(value.shape, np.int8))
     known = ~np.isnan(value) & operating
-    period = blocks(duration(rule.average), zone, short.start, short.finish).base()
-    year = blocks(duration("1year"), zone, short.start, short.finish).base()
+    extent = (zone, short.start, short.finish, duration(rule.short_term).grid)
+    period = blocks(duration(rule.average), *extent).base()
+    year = blocks(duration("1year"), *extent).base()
     begins = np.flatnonzero(np.diff(period, prepend=-1))
     ends = np.append(begins[1:], short.rows)
     first = np.searchsorted(year, year[begins])

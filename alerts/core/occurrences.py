@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,16 +83,24 @@ def share(found: Evidence) -> Verdicts:
         raise ValueError("expected a share")
     least, parts = exact_fraction(rule.share), occurrences(found)
     pool = _pool(found, parts)
-    exceeding, count = pool.count(parts.exceeding), pool.count(parts.counts)
+    exceeding, count, expected = _numbers(found, parts, pool)
     whole = count + _to_come(found, parts, pool)
     complying = np.divide(
         count - exceeding, count, out=np.full(count.shape, np.nan), where=count > 0
     )
     allowed = may_exceed(whole, least).astype(np.int32)
     state = np.where(exceeding > allowed, Judgement.EXCEEDED, Judgement.COMPLIANT)
-    sufficient = _enough(found, parts, pool)
+    sufficient = _enough(found, pool, count, expected)
     state = np.where(sufficient, state, Judgement.NOT_ASSESSABLE)
-    return _verdicts(found, parts, pool, round_significant(complying), state, exceeding, allowed)
+    return _verdicts(
+        found, parts, pool,
+        value=round_significant(complying),
+        state=state,
+        valid=count,
+        expected=expected,
+        exceeding=exceeding,
+        allowed=allowed,
+    )  # fmt: skip
 
 
 def count(found: Evidence) -> Verdicts:
@@ -105,7 +113,7 @@ def count(found: Evidence) -> Verdicts:
     """
     rule, parts = found.rule, occurrences(found)
     pool = _pool(found, parts)
-    exceeding = pool.count(parts.exceeding)
+    exceeding, valid, expected = _numbers(found, parts, pool)
     on_end = pool.most(in_a_row(parts.exceeding))
     too_many = np.zeros(exceeding.shape, np.bool_)
     if rule.at_most is not None:
@@ -117,11 +125,28 @@ def count(found: Evidence) -> Verdicts:
     most = rule.at_most if rule.at_most is not None else rule.at_most_in_a_row
     if most is None:
         raise ValueError("expected at_most or at_most_in_a_row")
-    sufficient = _enough(found, parts, pool)
+    sufficient = _enough(found, pool, valid, expected)
     state = np.where(sufficient, Judgement.COMPLIANT, Judgement.NOT_ASSESSABLE)
     state = np.where(too_many, Judgement.EXCEEDED, state)
     allowed = np.full(exceeding.shape, most, np.int32)
-    return _verdicts(found, parts, pool, exceeding.astype(float), state, exceeding, allowed)
+    return _verdicts(
+        found, parts, pool,
+        value=exceeding.astype(float),
+        state=state,
+        valid=valid,
+        expected=expected,
+        exceeding=exceeding,
+        allowed=allowed,
+    )  # fmt: skip
+
+
+def _numbers(found: Evidence, parts: Occurrences, pool: Pool) -> tuple[Numbers, Numbers, Numbers]:
+    """Return how many parts of each period exceed, count and are expected."""
+    return (
+        found.tally("exceeding", pool.count(parts.exceeding)),
+        found.tally("counts", pool.count(parts.counts)),
+        found.tally("expected", pool.count(parts.expected)),
+    )
 
 
 def _of_averages(found: Evidence, above: Flags, limit: Floats) -> Occurrences:
@@ -142,7 +167,7 @@ def _of_averages(found: Evidence, above: Flags, limit: Floats) -> Occurrences:
 
 
 def _of_means(found: Evidence) -> Occurrences:
-    verdicts = means(found)
+    verdicts = means(replace(found, tallies=None))  # what is carried on are the parts
     over = verdicts.over[:, None]
     return Occurrences(
         step=step_of(found.rule),
@@ -181,15 +206,15 @@ def _pool(found: Evidence, parts: Occurrences) -> Pool:
         raise ValueError("expected a period that parts are counted in")
     per = duration(found.rule.per)
     if per.unit == "operating_day":
-        days = blocks(duration("1d"), found.zone, parts.start, parts.finish)
+        days = blocks(duration("1d"), found.zone, parts.start, parts.finish, found.grid)
         return operating_days(per.number, days, days.count(parts.expected) > 0)
     make = rolling if found.rule.rolling_per else blocks
-    return make(per, found.zone, parts.start, parts.finish)
+    return make(per, found.zone, parts.start, parts.finish, found.grid)
 
 
-def _enough(found: Evidence, parts: Occurrences, pool: Pool) -> Flags:
+def _enough(found: Evidence, pool: Pool, valid: Numbers, expected: Numbers) -> Flags:
     """Tell which periods rest on enough parts: ``coverage`` of them, as of a part's slots."""
-    sufficient = enough(found.rule, pool.count(parts.counts), pool.count(parts.expected))
+    sufficient = enough(found.rule, valid, expected)
     full = pool.full()
     return sufficient if full is None else sufficient & full
 
@@ -201,21 +226,23 @@ def _to_come(found: Evidence, parts: Occurrences, pool: Pool) -> Numbers:
         return whole
     ended = parts.finish[parts.over]
     since = max(pool.start[-1], ended[-1] if len(ended) else parts.start[0])
-    starts, _ = edges(parts.step, found.zone, int(since), int(pool.finish[-1]))
+    starts, _ = edges(parts.step, found.zone, int(since), int(pool.finish[-1]), found.grid)
     whole[-1] = len(starts) * found.in_force[-1]
     return whole
 
 
-def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
+def _verdicts(  # noqa: PLR0913 - what a verdict consists of
     found: Evidence,
     parts: Occurrences,
     pool: Pool,
+    *,
     value: Floats,
     state: NDArray[np.int64],
+    valid: Numbers,
+    expected: Numbers,
     exceeding: Numbers,
     allowed: Numbers,
 ) -> Verdicts:
-    expected = pool.count(parts.expected)
     limit, methods = parts.threshold, no_methods(value.shape)
     if parts.methods is not None:
         methods = np.stack([pool.count(one) for one in parts.methods])
@@ -228,12 +255,12 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
         raw=np.full(value.shape, np.nan),
         threshold=_last(limit, pool, value.shape),
         state=np.where(expected > 0, state, Judgement.NOT_ASSESSABLE).astype(np.int8),
-        valid=pool.count(parts.counts),
+        valid=valid,
         expected=expected,
         exceeding=exceeding,
         allowed=allowed,
         left=allowed - exceeding,
-        substituted=pool.count(parts.substituted),
+        substituted=found.tally("substituted", pool.count(parts.substituted)),
         filled=methods.sum(axis=0, dtype=np.int32),
         methods=methods,
         replaced=unknown(value.shape),

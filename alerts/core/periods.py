@@ -3,6 +3,9 @@
 Blocks up to an hour follow UTC, longer ones the reporting zone: from its midnight up to a day,
 then its weeks (from Monday), months, quarters and years. Rolling periods end with each short-term
 average (up to a day), each day or each month.
+
+Short-term averages are never cut. Where a midnight lies within one (an hour of UTC, in +05:30), it
+belongs to the day that it begins in, and the next day begins with the next one.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +22,8 @@ from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
 from alerts.core.zones import block_edges, midnight_of, midnights, zone_info
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from numpy.typing import NDArray
 
     Instants = NDArray[np.int64]
@@ -47,6 +53,11 @@ class Duration:
         raise ValueError(f"expected at most a day, not {self.number} {self.unit}")
 
     @property
+    def grid(self) -> int:
+        """What blocks of it begin at multiples of [µs]; 1 beyond an hour: they follow the zone."""
+        return self.number if self.unit == "exact" and self.number <= HOUR else 1
+
+    @property
     def beyond_a_day(self) -> bool:
         """Whether days lie within it, each of which may be valid or not."""
         return self.unit != "exact" and self != _ONE_DAY
@@ -66,6 +77,7 @@ _ONE_DAY = Duration(1, "d")
 _ONE_MONTH = Duration(1, "month")
 
 
+@lru_cache(1024)
 def duration(text: str) -> Duration:
     """Read ``10min``, ``4h``, ``1d``, ``1week``, ``1month``, ``1quarter``, ``30operating_days``.
 
@@ -85,26 +97,49 @@ def duration(text: str) -> Duration:
     return Duration(exact // DAY, "d")
 
 
-def edges(period: Duration, zone: str, start: int, end: int) -> Edges:
+def edges(period: Duration, zone: str, start: int, end: int, grid: int = 1) -> Edges:
     """Return (starts, finishes) of the blocks of ``period`` with an instant in [start, end).
 
-    In int64 microseconds, ascending; none where end <= start. Raises ValueError for what has no
-    blocks: several days, weeks or months, operating days.
+    In int64 microseconds, ascending; none where end <= start. ``grid`` is that of the short-term
+    averages that they are made of. Raises ValueError for what has no blocks: several days, weeks
+    or months, operating days.
     """
-    if not period.beyond_a_day:
-        return block_edges(period.exact, zone, start, end)
-    if period.number != 1 or period.unit == "operating_day":
-        raise ValueError(f"expected one calendar period, not {period.number} {period.unit}")
     if end <= start:
         return np.empty(0, np.int64), np.empty(0, np.int64)
+    if not period.beyond_a_day:
+        if period.exact <= HOUR:
+            return block_edges(period.exact, zone, start, end)
+        return _within(*block_edges(period.exact, zone, start - grid, end), start, end, grid)
+    if period.number != 1 or period.unit == "operating_day":
+        raise ValueError(f"expected one calendar period, not {period.number} {period.unit}")
     a_year = 367 * DAY  # reaches the next edge, on both sides, whatever the period
     days = midnights(zone, start - a_year, end + a_year)
     key = _calendar(_local_days(zone, days), period.unit)
     # The first midnight of a month, should a zone leave out the first day of it.
     bounds = days[np.flatnonzero(np.diff(key)) + 1]
-    starts, finishes = bounds[:-1], bounds[1:]
-    within = (starts < end) & (finishes > start)
+    return _within(bounds[:-1], bounds[1:], start, end, grid)
+
+
+def _within(starts: Instants, finishes: Instants, start: int, end: int, grid: int) -> Edges:
+    """Return the blocks, whole on the ``grid``, that have an instant in [start, end)."""
+    starts, finishes = on_grid(starts, grid), on_grid(finishes, grid)
+    within = (starts < finishes) & (starts < end) & (finishes > start)
     return starts[within], finishes[within]
+
+
+def on_grid(instants: Instants, grid: int) -> Instants:
+    """Return where the next short-term average begins at or after each instant."""
+    return -(-instants // grid) * grid
+
+
+def day_on_grid(zone: str, instant: int, grid: int) -> int:
+    """Return an instant, and a midnight of ``zone`` as ``on_grid`` has it.
+
+    What begins to apply with a day does so with the day's first short-term average.
+    """
+    if instant % grid == 0 or midnight_of(zone, _local_day(zone_info(zone), instant)) != instant:
+        return instant
+    return -(-instant // grid) * grid
 
 
 def rolling_step(period: Duration) -> Duration | None:
@@ -149,11 +184,13 @@ def february(zone: str, starts: Instants) -> NDArray[np.bool_]:
 def _local_days(zone: str, instants: Instants) -> Instants:
     """Return the day, counted from 1970-01-01, that each instant lies in."""
     info = zone_info(zone)
-    local = (
-        (_EPOCH + timedelta(microseconds=int(one))).astimezone(info).date().toordinal()
-        for one in instants
-    )
-    return np.fromiter(local, np.int64, len(instants)) - _EPOCH.toordinal()
+    local = (_local_day(info, int(one)) for one in instants)
+    return np.fromiter(local, np.int64, len(instants))
+
+
+def _local_day(info: tzinfo, instant: int) -> int:
+    local = (_EPOCH + timedelta(microseconds=instant)).astimezone(info)
+    return local.date().toordinal() - _EPOCH.toordinal()
 
 
 def _calendar(day: Instants, unit: str) -> Instants:

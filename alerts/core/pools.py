@@ -97,11 +97,14 @@ class Pool:
         return spread * self.operates
 
 
-def blocks(period: Duration, zone: str, start: Instants, finish: Instants) -> Pool:
-    """Return the blocks of ``period`` that have any of the rows; a row lies where it starts."""
+def blocks(period: Duration, zone: str, start: Instants, finish: Instants, grid: int = 1) -> Pool:
+    """Return the blocks of ``period`` that have any of the rows; a row lies where it starts.
+
+    ``grid``: see ``periods.edges``.
+    """
     if not len(start):
         return Pool(start, finish, 0)
-    starts, finishes = edges(period, zone, int(start[0]), int(finish[-1]))
+    starts, finishes = edges(period, zone, int(start[0]), int(finish[-1]), grid)
     block = np.searchsorted(starts, start, side="right") - 1
     first = np.flatnonzero(np.diff(block, prepend=-1))
     here = block[first]
@@ -110,7 +113,7 @@ def blocks(period: Duration, zone: str, start: Instants, finish: Instants) -> Po
     return Pool(starts[here], finishes[here], len(start), first)
 
 
-def rolling(period: Duration, zone: str, start: Instants, finish: Instants) -> Pool:
+def rolling(period: Duration, zone: str, start: Instants, finish: Instants, grid: int = 1) -> Pool:
     """Return the pools of the last ``period`` at the end of each row, day or month.
 
     Only those that begin with a row. Raises ValueError for a period of up to a day that is no
@@ -124,7 +127,7 @@ def rolling(period: Duration, zone: str, start: Instants, finish: Instants) -> P
         if rest:
             raise ValueError(f"expected a multiple of {length} microseconds, not {period.exact}")
     else:
-        base = blocks(step, zone, start, finish)
+        base = blocks(step, zone, start, finish, grid)
         back = period.days or period.months or period.number
     whole = max(0, len(base.start) - back + 1)
     return Pool(base.start[:whole], base.finish[back - 1 :], base.rows, base.first, back)

@@ -191,3 +191,10 @@ class Pass:
     blocks: BlockRows
     judgements: JudgementRows
     compare: bool = False
+
+
+def unequal(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where two arrays say something else; NaN, no value, is the same as NaN."""
+    absent = (ours != ours) & (theirs != theirs)  # noqa: PLR0124 - NaN, in arrays of any kind
+    unlike: NDArray[np.bool_] = (ours != theirs) & ~absent
+    return unlike

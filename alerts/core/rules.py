@@ -51,7 +51,9 @@ class Rule:
     ``alerts.core.events``: "abatement_failure" (hours above the threshold, at most ``at_most`` and
     on end ``at_most_in_a_row``), "calibration_weeks" (weeks with more than 5 % out of calibration,
     since ``calibrated_from``, the newest calibration's day), "special_class" (short-term averages
-    of start-up and shut-down above the threshold, counted and not judged).
+    of start-up and shut-down above the threshold, counted and not judged), "failure_up_to" and
+    "failure_above" (short-term averages above the threshold that are at most, or above, ``bound``;
+    counted and not judged).
 
     A short-term average is valid with ``coverage`` of its slots in normal operation, that is
     outside the statuses ``leaves_out``, and with ``quadrants`` a value in each 15 minutes of it.
@@ -68,6 +70,9 @@ class Rule:
 
     ``uncertainty`` is subtracted from each short-term average: "none", "limit" (``share`` of the
     limit), "value" (of the mean, at most of the limit), "calibration" (``uncertainty_amount``).
+
+    ``classes``: averages are counted in so many equal classes up to ``classes_top`` x ``limit``
+    (``alerts.core.classes``), which decides nothing.
 
     ``group``: the conditions of one group are alternatives, one that complies is enough.
     ``alert``: rolling means are followed and raise alerts. ``verified``: the clause was read in
@@ -93,6 +98,7 @@ class Rule:
     of: str = "exceeding"
     at_most: int | None = None
     at_most_in_a_row: int | None = None
+    bound: float | None = None
     coverage: str = "2/3"
     quadrants: bool = False
     leaves_out: tuple[str, ...] = ("start_up", "shut_down", "stopped")
@@ -115,8 +121,14 @@ class Rule:
     apart: tuple[Quantity, ...] = ()
     calibration_range: float | None = None
     calibrated_from: str | None = None
+    classes: int | None = None
+    classes_top: str = "1"
     group: str | None = None
     alert: bool = True
+
+    def __hash__(self) -> int:
+        """Hash by what mostly tells rules apart: they are looked up by millions."""
+        return hash((self.rules, self.version, self.condition, self.limit))
 
     @classmethod
     def of_json(cls, entry: Mapping[str, Any]) -> Self:

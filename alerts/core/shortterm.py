@@ -89,7 +89,11 @@ class ShortTerm:
 
     def first(self, rows: int) -> Self:
         """Return the first ``rows`` windows, as views."""
-        return self.part(slice(0, rows), slice(None))
+        return self.between(0, rows)
+
+    def between(self, low: int, high: int) -> Self:
+        """Return the windows from ``low`` to before ``high``, as views."""
+        return self.part(slice(low, high), slice(None))
 
     def part(self, rows: slice, columns: NDArray[np.intp] | slice) -> Self:
         """Return some windows of some channels, one maybe twice; of slices views."""

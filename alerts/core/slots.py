@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.core.ring import Ring
-from alerts.core.vocabulary import HOUR, MINUTE
+from alerts.core.vocabulary import HOUR, LONG_STEP, MINUTE
 
 __all__ = ["Ring", "granule_for", "group_for", "rolling", "slot_sums", "step_for"]
 
@@ -22,16 +22,18 @@ Sums = tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]
 
 def step_for(window: int) -> int:
     """Return how far apart the evaluations of a window are: a minute, beyond 1 h 20 minutes."""
-    return MINUTE if window <= HOUR else 20 * MINUTE
+    return MINUTE if window <= HOUR else LONG_STEP
 
 
-def granule_for(window: int, period: int) -> int:
+def granule_for(window: int, period: int, grid: int = LONG_STEP) -> int:
     """Return the slot length that windows of ``window`` and ``period`` slots can be made of.
 
     It is the evaluation's step wherever that works, else (a period of 45 s or of 7 min, a window
-    of 90 s) the longest that divides step, period and window. All in microseconds.
+    of 90 s) the longest that divides step, period and window. Beyond an hour ``zones.grid`` of the
+    reporting zone takes the step's place, so that its days are made of whole slots. All in
+    microseconds.
     """
-    step = step_for(window)
+    step = MINUTE if window <= HOUR else grid
     if window % step == 0 and (step % period == 0 or period % step == 0):
         return step
     return gcd(step, period, window)

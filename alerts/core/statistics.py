@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from alerts.core.carried import Tallies
     from alerts.core.rules import Rule
     from alerts.core.shortterm import ShortTerm
 
@@ -34,6 +35,7 @@ def judge(  # noqa: PLR0913, PLR0917 - the six things that a judgement rests on
     zone: str,
     until: int,
     in_force: NDArray[np.bool_] | None = None,
+    tallies: Tallies | None = None,
 ) -> Verdicts:
     """Judge the periods that ``short`` has any short-term average of, the one in progress too.
 
@@ -43,12 +45,13 @@ def judge(  # noqa: PLR0913, PLR0917 - the six things that a judgement rests on
     the limit is in force for; None: all.
 
     ``short`` must hold each period from its beginning, in every window; of rolling periods those
-    are judged that lie in it whole. NaN counts as missing. Raises ValueError for a rule that
-    contradicts itself.
+    are judged that lie in it whole. With ``tallies`` (of rules that ``carries`` tells of) the first
+    period's earlier days may be missing: they are what the tallies say. NaN counts as missing.
+    Raises ValueError for a rule that contradicts itself.
     """
     if rule.statistic not in _STATISTICS:
         raise ValueError(f"expected one of {', '.join(_STATISTICS)}, not {rule.statistic!r}")
-    found = gather(rule, limit, short, zone, until, in_force)
+    found = gather(rule, limit, short, zone, until, in_force, tallies)
     if rule.statistic == "count" and rule.of in EVENTS:
         return EVENTS[rule.of](found)
     return _STATISTICS[rule.statistic](found)

@@ -7,7 +7,7 @@ are not missing. Coverage is compared exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from alerts.core.rounding import exact_fraction
 from alerts.core.vocabulary import MINUTE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from alerts.core.means import IntArray
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
     Numbers = NDArray[np.int32]
+    Tally = Callable[[str, NDArray[Any]], NDArray[Any]]
 
 _QUADRANT = 15 * MINUTE
 _NOT_NORMAL = frozenset({"start_up", "shut_down"})
@@ -72,7 +75,7 @@ def _serviced(short: ShortTerm) -> Flags:
     quadrants, or in two and in more than 15 minutes; how far two others are apart is not known.
     """
     apart = (short.quarters > 1) & (4 * short.count > short.expected)
-    return (short.serviced > 0) & ((short.quarters > 2) | apart)  # noqa: PLR2004
+    return (short.serviced > 0) & ((short.quarters > 2) | apart)  # noqa: PLR2004 - quadrants
 
 
 def enough(rule: Rule, have: IntArray, of: IntArray) -> Flags:
@@ -115,7 +118,8 @@ def days(  # noqa: PLR0913, PLR0917 - the rule, the rows and what is known of th
     212-2017, appendix D: 20 hours): the same share of its parts in operation where there are
     others. Without either rule it needs ``coverage`` of its parts.
     """
-    pool = blocks(duration("1d"), zone, short.start, short.finish)
+    grid = duration(rule.short_term).grid
+    pool = blocks(duration("1d"), zone, short.start, short.finish, grid)
     have, need = pool.count(valid), pool.count(expected)
     passes = have > 0
     beyond_repair = np.zeros_like(passes)
@@ -131,20 +135,23 @@ def days(  # noqa: PLR0913, PLR0917 - the rule, the rows and what is known of th
     return Days(pool, passes, invalid, need > 0)
 
 
-def months(rule: Rule, zone: str, found: Days) -> Flags | None:
-    """Tell which calendar months have enough valid days, (M, n); None without such a rule.
+def months(rule: Rule, zone: str, found: Days, tally: Tally) -> Flags:
+    """Tell which calendar months have ``rule.valid_days_a_month``, (M, n).
+
+    ``tally`` adds what is carried on from days before those found.
 
     HJ 212-2017, appendix D: 25 days, in February 23. Where the plant stood still on some days, the
     same share of the others.
     """
-    if rule.valid_days_a_month is None:
-        return None
-    pool = blocks(duration("1month"), zone, found.pool.start, found.pool.finish)
-    have, need = pool.count(found.valid), pool.count(found.operating)
-    least = np.full((len(pool.start), 1), rule.valid_days_a_month)
+    grid = duration(rule.short_term).grid
+    pool = blocks(duration("1month"), zone, found.pool.start, found.pool.finish, grid)
+    have = tally("valid_days", pool.count(found.valid))
+    need = tally("operating_days", pool.count(found.operating))
+    parts = tally("days", np.broadcast_to(_parts(pool), have.shape))
+    least = np.full((len(pool.start), 1), rule.valid_days_a_month or 0)
     if rule.valid_days_in_february is not None:
         least[february(zone, pool.start)] = rule.valid_days_in_february
-    return _share_of(have, need, least, _parts(pool)) & (have > 0)
+    return _share_of(have, need, least, parts) & (have > 0)
 
 
 def _parts(pool: Pool) -> IntArray:

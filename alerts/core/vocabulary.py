@@ -11,6 +11,7 @@ SECOND = 1_000_000  # microseconds: every instant and duration in arrays is int6
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+LONG_STEP = 20 * MINUTE  # how far apart means of more than an hour are evaluated
 NEVER = -(2**63)  # the instant that stands for "none" in int64 arrays
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from math import gcd
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from alerts.core.vocabulary import DAY, HOUR, SECOND
+from alerts.core.vocabulary import DAY, HOUR, LONG_STEP, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _OFFSET = re.compile(r"([+-])(\d\d):([0-5]\d)")
 _NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 _EPOCH = date(1970, 1, 1)
+_FINEST = 5 * MINUTE
 
 
 def zone_info(zone: str) -> tzinfo:
@@ -39,6 +41,25 @@ def zone_info(zone: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass  # a directory of zones (Asia) shows as OSError
     raise ValueError(f"expected an offset such as +05:00 or an IANA zone name, not {zone!r}")
+
+
+def grid(zone: str) -> int:
+    """Return the longest part of 20 minutes [µs] that all midnights of ``zone`` are multiples of.
+
+    20 minutes of +05:00, 10 of +05:30 (India) and 5 of +05:45 (Nepal): slots of that length make
+    whole days. Raises ValueError for what is no zone, and for one that is, from 2000 to 2049, no
+    multiple of 5 minutes from UTC at the beginning of any month.
+    """
+    info = zone_info(zone)
+    months = (datetime(2000 + n // 12, n % 12 + 1, 1, tzinfo=info) for n in range(600))
+    offsets = {month.utcoffset() or timedelta(0) for month in months}
+    found = gcd(LONG_STEP, *(offset // timedelta(microseconds=1) for offset in offsets))
+    if found % _FINEST:
+        raise ValueError(
+            f"{zone}: days cannot be averaged there, the offset from UTC must be a multiple of 5 "
+            "minutes"
+        )
+    return found
 
 
 def midnights(zone: str, start: int, end: int) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,7 +89,7 @@ def _compared(rows: Sequence[Record]) -> tuple[list[float], list[float]]:
 
 
 def _item(row: Record, apart: float, allowed: float) -> Item:
-    compared = row["comparable"] and apart == apart  # noqa: PLR0124 - NaN
+    compared = row["comparable"] and not math.isnan(apart)
     return {
         "enterprise": row["enterprise"],
         "source": row["source"],
@@ -103,7 +104,7 @@ def _item(row: Record, apart: float, allowed: float) -> Item:
         "revision": row["revision"],
         "known_at": rfc3339(row["known_at"]),
         "ours": row["ours"],
-        "difference": None if apart != apart else apart,  # noqa: PLR0124 - NaN
-        "tolerance": None if allowed != allowed else allowed,  # noqa: PLR0124 - NaN
+        "difference": None if math.isnan(apart) else apart,
+        "tolerance": None if math.isnan(allowed) else allowed,
         "agrees": abs(apart) <= allowed if compared else None,
     }

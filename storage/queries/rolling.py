@@ -12,6 +12,7 @@ import numpy as np
 from alerts.core.means import mean
 from alerts.core.slots import granule_for, group_for, rolling, slot_sums, step_for
 from alerts.core.vocabulary import MINUTE
+from alerts.core.zones import grid
 from storage.queries.averages import PERIODS
 from storage.queries.extents import (
     GRACE,
@@ -19,18 +20,19 @@ from storage.queries.extents import (
     TooManySeries,
     first_readings,
     newest_readings,
+    zones,
 )
 from storage.queries.known import EVERYTHING
 from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, rfc3339
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     from asyncpg import Connection, Record
     from numpy.typing import NDArray
 
+    from storage.queries.extents import Calendar
     from storage.queries.known import Known
     from storage.queries.page import Span
 
@@ -65,12 +67,16 @@ group by channel
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A channel's rolling windows from ``first`` on: n evaluations, ``step`` apart."""
+    """A channel's rolling windows from ``first`` on: n evaluations, ``step`` apart.
+
+    ``grid``: that of its reporting zone, so that sums are those by which it was judged.
+    """
 
     length: int
     period: int
     first: int
     n: int
+    grid: int
 
     @property
     def expected(self) -> int:
@@ -81,7 +87,7 @@ class _Window:
         self, time: NDArray[np.int64], value: NDArray[np.float64]
     ) -> tuple[list[float], list[int]]:
         """Return mean (NaN: none) and count of each window."""
-        granule, step = granule_for(self.length, self.period), step_for(self.length)
+        granule, step = granule_for(self.length, self.period, self.grid), step_for(self.length)
         k = self.length // granule
         slots = k + (self.n - 1) * step // granule
         sums = slot_sums(time, value, self.period, granule, self.first, slots)
@@ -96,16 +102,16 @@ async def rolling_averages(  # noqa: PLR0913, PLR0917 - what is asked, and when
     window: int,
     span: Span,
     part: Part,
-    now: datetime,
+    calendar: Calendar,
     known: Known = EVERYTHING,
 ) -> Page:
     """Return rolling means of ``window`` (microseconds) by start and channel; key: those two.
 
     A window ends at each full minute, or every 20 minutes where it is longer than an hour: from
     the first such instant after a channel's first reading, up to its newest reading or a minute
-    before ``now``, whichever is later. ``span`` is about the windows' starts. A page may be shorter
-    than ``limit`` where windows are long. ``known``: of the readings known then; ``now`` is that
-    time. Raises TooManySeries.
+    before ``calendar.now``, whichever is later. ``span`` is about the windows' starts. A page may
+    be shorter than ``limit`` where windows are long. ``known``: of the readings known then;
+    ``calendar.now`` is that time. Raises TooManySeries.
     """
     found = await conn.fetch(_CHANNELS, channels, MOST_SERIES + 1)
     if len(found) > MOST_SERIES:
@@ -113,13 +119,14 @@ async def rolling_averages(  # noqa: PLR0913, PLR0917 - what is asked, and when
     newest = await newest_readings(conn, [row["id"] for row in found], known)
     low = to_micros(span.start)
     first = await first_readings(conn, newest, dict.fromkeys(newest, low), known)
-    silence = to_micros(now) - GRACE
+    silence = to_micros(calendar.now) - GRACE
     until = {channel: max(newest[channel], silence) for channel in first}
     extents = [(channel, first[channel], until[channel]) for channel in sorted(first)]
     limit = min(part.limit, _most(window))
     keys = _keys(extents, window, span, Part(part.after, limit + 1))
     shown = keys[:limit]
-    items = await _items(conn, {row["id"]: row for row in found}, shown, window, known)
+    zone_of = await zones(conn, calendar)
+    items = await _items(conn, {row["id"]: row for row in found}, shown, window, known, zone_of)
     more = len(keys) > limit
     return Page(items, (from_micros(shown[-1][0]), shown[-1][1]) if more else None)
 
@@ -157,12 +164,13 @@ def _most(window: int) -> int:
     return max(1, min(_MOST_MINUTES * MINUTE // window, _MOST_ADDITIONS // slots))
 
 
-async def _items(
+async def _items(  # noqa: PLR0913, PLR0917 - what is shown, and what of
     conn: Connection,
     rows: Mapping[int, Record],
     keys: list[tuple[int, int]],
     window: int,
     known: Known,
+    zone_of: Callable[[str], str],
 ) -> list[Item]:
     if not keys:
         return []
@@ -176,9 +184,11 @@ async def _items(
         valid = await conn.fetch(_VALID_THEN, *extent, known.batch)
     readings = {row["channel"]: row for row in valid}
     n = (last - first) // step_for(window) + 1
+    zone = {channel: zone_of(rows[channel]["enterprise"]) for channel in channels}
+    grids = {one: grid(one) for one in set(zone.values())}
     figures: dict[int, tuple[list[float], list[int], int]] = {}
     for channel, row in zip(channels, periods, strict=True):
-        windows = _Window(window, row["period"], first, n)
+        windows = _Window(window, row["period"], first, n, grids[zone[channel]])
         time, value = _arrays(readings.get(channel))
         # Receipt goes on meanwhile: numpy leaves the interpreter free for most of this.
         means, counts = await asyncio.to_thread(windows.means, time, value)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import aiomqtt
-
+from ingest.mqtt_client import Client, MqttError
 from simulators.broker import parse_broker
 from simulators.publisher import Counts, Parcel, Publisher, deliver
 from tests.acceptance.publishing import sample
@@ -86,12 +85,12 @@ class Keeper:
         while True:
             try:
                 name = f"listener-{self.unit}"
-                async with aiomqtt.Client(broker.host, broker.port, identifier=name) as client:
+                async with Client(broker.host, broker.port, identifier=name) as client:
                     await client.subscribe(f"{self.topic}/receipt", qos=1)
                     async for message in client.messages:
                         assert isinstance(message.payload, bytes)
                         self._hear(json.loads(message.payload)["seq"])
-            except aiomqtt.MqttError:
+            except MqttError:
                 await asyncio.sleep(PAUSE)
 
     def _hear(self, seq: int) -> None:

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import aiomqtt
+from ingest.mqtt_client import Client, Will
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -46,7 +46,7 @@ def sample(
 class Plant:
     """One unit at the broker: numbers its messages as a unit does."""
 
-    client: aiomqtt.Client
+    client: Client
     enterprise: str = "gres1"
     unit: str = "ams-1"
     boot: str = "b1"
@@ -80,9 +80,9 @@ async def plant(url: str, *, will: bool = False, **named: Any) -> AsyncIterator[
     assert parts.port
     topic = f"ams/v1/{named.get('enterprise', 'gres1')}/{named.get('unit', 'ams-1')}/status"
     gone = json.dumps({"state": "offline", "boot": named.get("boot", "b1"), "firmware": "1.0"})
-    last = aiomqtt.Will(topic, gone, qos=1, retain=True) if will else None
+    last = Will(topic, gone, qos=1, retain=True) if will else None
     name = f"test-plant-{next(_CLIENTS)}"
-    async with aiomqtt.Client(parts.hostname, parts.port, identifier=name, will=last) as client:
+    async with Client(parts.hostname, parts.port, identifier=name, will=last) as client:
         yield Plant(client, **named)
 
 
@@ -94,7 +94,7 @@ async def retained(url: str, topic: str, within: float = 30.0) -> dict[str, Any]
     name = f"test-reader-{next(_CLIENTS)}"
     async with (
         asyncio.timeout(within),
-        aiomqtt.Client(parts.hostname, parts.port, identifier=name) as client,
+        Client(parts.hostname, parts.port, identifier=name) as client,
     ):
         await client.subscribe(topic, qos=1)
         async for message in client.messages:

@@ -10,42 +10,16 @@ import pytest
 
 from tests.acceptance import plants
 from tests.acceptance.publishing import minutes, plant, rfc3339
-from tests.acceptance.recipient import SECRET, recipient
-from tests.acceptance.server import ENVIRONMENT, PATIENCE, serving, until
+from tests.acceptance.server import until
+from tests.acceptance.waiting import become
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
-
-    from tests.acceptance.api import Api, Item
+    from tests.acceptance.api import Item
     from tests.acceptance.publishing import Plant
-    from tests.acceptance.recipient import Recipient
-    from tests.acceptance.server import AmsServer
+    from tests.acceptance.waiting import Where
 
 pytestmark = pytest.mark.timeout(400)
 BLOCK = timedelta(minutes=20)
-Where = tuple["AmsServer", "Api", "Recipient"]
-
-
-@pytest.fixture
-def start() -> datetime:
-    """Six hours ago, at a full hour of the past."""
-    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)
-
-
-@pytest.fixture
-async def where(
-    here: Path, broker_options: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Where]:
-    """A server on one of the brokers, its API, and a recipient of its notices."""
-    monkeypatch.setitem(ENVIRONMENT, plants.SECRET_VARIABLE, SECRET)
-    async with recipient() as hook:
-        registry = plants.write(here, plants.registry(hook=hook.url))
-        async with (
-            serving(here, registry=registry, **broker_options) as server,
-            server.api() as api,
-        ):
-            yield server, api, hook
 
 
 def said(first: datetime, *values: Any, seq: int, period: str = "20min", key: str = "so2") -> bytes:
@@ -59,23 +33,6 @@ def said(first: datetime, *values: Any, seq: int, period: str = "20min", key: st
 
 async def report(unit: Plant, payload: bytes) -> None:
     await unit.raw(payload, f"{unit.topic}/averages")
-
-
-async def become(
-    api: Api, route: str, condition: Callable[[list[Item]], object], **asked: str
-) -> list[Item]:
-    """The items of a list, once they are as ``condition`` wants them."""
-    last: list[Item] = []
-
-    async def met() -> bool:
-        last[:] = await api.items(route, **asked)
-        return bool(condition(last))
-
-    try:
-        await until(met, f"{route} to be as expected", PATIENCE)
-    except AssertionError as error:
-        raise AssertionError(f"{error}; they are {last}") from None
-    return last
 
 
 def shown(items: list[Item]) -> list[tuple[Any, ...]]:

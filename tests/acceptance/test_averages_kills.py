@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.acceptance.killing import (
+    START,
+    all_there,
+    assert_each_notice_has_one_id,
+    count,
+    made,
+    send,
+    send_amid_kills,
+    started,
+)
 from tests.acceptance.recipient import recipient
-from tests.acceptance.server import BIN, ENVIRONMENT, AmsServer, run, until
-from tests.acceptance.test_kills import PARTS, assert_each_notice_has_one_id, kill, made
+from tests.acceptance.server import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.acceptance.server import AmsServer
+
 ROUNDS = 7
 HOURS = 8
-START = (datetime.now(UTC) - timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
 TABLES = ("readings", "current_reported")
 REPORTED = """
 select enterprise, channel, start, window_s, value, status, revision, ours
@@ -61,57 +70,23 @@ async def results(server: AmsServer) -> dict[str, list[Any]]:
         }
 
 
-async def count(server: AmsServer, table: str) -> int:
-    try:
-        async with server.sql() as conn:
-            return int(await conn.fetchval(f"select count(*) from {table}"))  # noqa: S608 - ours
-    except OSError:
-        return -1
-
-
 @pytest.mark.timeout(600)
 async def test_killed_amid_reported_means_the_end_is_that_of_an_undisturbed_run(
     here: Path,
 ) -> None:
     dice = random.Random(3)
     async with recipient() as heard, recipient() as undisturbed_heard:
-        calm = made(here, "calm", undisturbed_heard.url)
-        await calm.start()
-        said = await run("ams-simulator", *words("max", calm.mqtt))
-        assert said.code == 0, said.all
-        expected = await results(calm)
-        whole = [await count(calm, table) for table in TABLES]
+        async with started(made(here, "calm", undisturbed_heard.url)) as calm:
+            await send(words("max", calm.mqtt))
+            expected = await results(calm)
+            whole = {table: await count(calm, table) for table in TABLES}
+            await calm.stop()
         assert expected["disagreements"], "nothing disagrees in the run"
-        await calm.stop()
 
-        server = made(here, "killed", heard.url)
-        await server.start()
-        with (here / "fleet.log").open("wb") as log:
-            fleet = await asyncio.create_subprocess_exec(
-                BIN / "ams-simulator",
-                *words("1000", server.mqtt),
-                env=ENVIRONMENT,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            for _ in range(ROUNDS):
-                await asyncio.sleep(dice.uniform(0.5, 3.0))
-                await kill(server, dice.choice(PARTS))
-            assert await asyncio.wait_for(fleet.wait(), 300) == 0
-
-            async def there() -> bool:
-                stored = [await count(server, table) for table in TABLES]
-                return all(one >= all_ for one, all_ in zip(stored, whole, strict=True))
-
-            await until(there, "every acknowledged message to be stored", 180)
+        async with started(made(here, "killed", heard.url)) as server:
+            await send_amid_kills(server, words("1000", server.mqtt), dice, ROUNDS, (0.5, 3.0))
+            await all_there(server, whole)
             found = await results(server)
             for name, rows in expected.items():
                 assert found[name] == rows, name
             assert_each_notice_has_one_id(heard)
-        finally:
-            if fleet.returncode is None:
-                fleet.kill()
-                await fleet.wait()
-            if server.process is not None:
-                await server.kill()

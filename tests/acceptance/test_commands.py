@@ -15,11 +15,12 @@ from tests.acceptance import plants
 from tests.acceptance.json_schema import satisfies
 from tests.acceptance.publishing import minutes, plant, sample
 from tests.acceptance.server import AmsServer, run, serving, until
+from tests.acceptance.waiting import become
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.acceptance.api import Api
+    from tests.acceptance.api import Api, Item
 
 pytestmark = pytest.mark.timeout(240)
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
@@ -32,7 +33,7 @@ RECENT = NOW - timedelta(hours=5)
 async def test_migrate_says_what_it_applied(empty_database_url: str) -> None:
     first = await run("ams-server", "migrate", "--database", empty_database_url)
     assert first.code == 0
-    assert "0001_schema" in first.out
+    assert "applied 0001_schema" in first.out.splitlines()
     second = await run("ams-server", "migrate", "--database", empty_database_url)
     assert (second.code, second.out.strip()) == (0, "the schema is up to date")
 
@@ -118,14 +119,9 @@ async def test_a_registry_applied_to_a_stopped_server_is_there_at_its_start(here
 # ---------------------------------------------------------------- quarantine
 
 
-async def waiting(api: Api, count: int) -> list[dict[str, Any]]:
+async def waiting(api: Api, count: int) -> list[Item]:
     """The quarantine's items, once there are as many."""
-
-    async def there() -> bool:
-        return len(await api.items("quarantine")) == count
-
-    await until(there, f"{count} items in quarantine")
-    return await api.items("quarantine")
+    return await become(api, "quarantine", lambda items: len(items) == count)
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])

@@ -7,32 +7,33 @@ and no notice under two ids.
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import random
-import signal
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ingest.ports import free_port
-from tests.acceptance.recipient import SECRET, Recipient, recipient
-from tests.acceptance.server import BIN, ENVIRONMENT, AmsServer, run, until
+from tests.acceptance.killing import (
+    START,
+    all_there,
+    assert_each_notice_has_one_id,
+    made,
+    send,
+    send_amid_kills,
+    started,
+)
+from tests.acceptance.recipient import recipient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tests.acceptance.api import Item
+    from tests.acceptance.server import AmsServer
 
 ROUNDS = 27  # of two seeds: at least 40 kills
-PARTS = ("server", "server", "postgres", "broker", "stop")
 HOURS = 10
-START = (datetime.now(UTC) - timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
 FAULTS = "duplicate,reordered,backlog,drop-out,spike,minus-one"
-EXAMPLE = Path(__file__).parents[2] / "deploy" / "registry.example.yaml"
 
 ARRIVAL = {"late", "clock", "revised", "gap_before"}  # flags that tell of it and not of the value
 BLOCKS = """
@@ -60,18 +61,6 @@ def words(seed: int, speed: str, mqtt: str) -> list[str]:
     ]  # fmt: skip
 
 
-def made(directory: Path, name: str, url: str) -> AmsServer:
-    folder = directory / name
-    folder.mkdir()
-    registry = folder / "registry.yaml"
-    registry.write_text(EXAMPLE.read_text().replace("http://127.0.0.1:9000/hook", url))
-    options: dict[str, str | Path] = {
-        "--registry": registry,
-        "--mqtt-port": str(free_port("127.0.0.1", 0)),
-    }
-    return AmsServer(folder, options, {"AMS_HOOK_SECRET": SECRET})
-
-
 async def results(server: AmsServer) -> dict[str, list[Any]]:
     """What the database holds of the run, as far as readings alone decide it."""
     await server.all_judged()
@@ -95,40 +84,6 @@ def reading(item: Item) -> tuple[Any, ...]:
     return (*named, *(flag for flag in item["flags"] if flag not in ARRIVAL))
 
 
-def child_of(server: AmsServer, part: str) -> int | None:
-    """The process that the server runs for its database or broker."""
-    if part == "postgres":
-        file = server.data_dir / "database" / "cluster" / "postmaster.pid"
-        return int(file.read_text().split()[0]) if file.exists() else None
-    wanted = str(server.data_dir / "broker").encode()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"nats-server" in command and wanted in command:
-            return int(process.name)
-    return None
-
-
-async def kill(server: AmsServer, part: str) -> None:
-    """Kill a part with -9; ``stop`` ends the server in good order: it keeps its board."""
-    if part in {"server", "stop"}:
-        await (server.kill() if part == "server" else server.stop())
-        await server.start()
-        return
-    pid = child_of(server, part)
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
-
-
-def assert_each_notice_has_one_id(heard: Recipient) -> None:
-    ids: dict[str, str] = {}
-    for event in heard.events:
-        said = json.dumps([event["type"], event["data"]], sort_keys=True)
-        assert ids.setdefault(said, event["id"]) == event["id"], said
-
-
 def first_difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
     extra, lacking = sorted(set(ours) - set(theirs)), sorted(set(theirs) - set(ours))
     return f"{len(extra)} more, as {extra[:3]}; {len(lacking)} lacking, as {lacking[:3]}"
@@ -141,56 +96,21 @@ async def test_killed_at_random_the_end_is_that_of_an_undisturbed_run(
 ) -> None:
     dice = random.Random(seed)
     async with recipient() as heard, recipient() as undisturbed_heard:
-        calm = made(here, "calm", undisturbed_heard.url)
-        await calm.start()
-        said = await run("ams-simulator", *words(seed, "max", calm.mqtt))
-        assert said.code == 0, said.all
-        expected = await results(calm)
-        await calm.stop()
+        async with started(made(here, "calm", undisturbed_heard.url)) as calm:
+            await send(words(seed, "max", calm.mqtt))
+            expected = await results(calm)
+            await calm.stop()
         assert expected["alerts"], "the run has nothing to announce"
         assert any("jump" in row for row in expected["readings"]), "no value jumps in the run"
 
-        server = made(here, "killed", heard.url)
-        await server.start()
-        with (here / "fleet.log").open("wb") as log:
-            fleet = await asyncio.create_subprocess_exec(
-                BIN / "ams-simulator",
-                *words(seed, "400", server.mqtt),
-                env=ENVIRONMENT,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            for _ in range(ROUNDS):
-                await asyncio.sleep(dice.uniform(0.2, 3.0))
-                await kill(server, dice.choice(PARTS))
-            code = await asyncio.wait_for(fleet.wait(), 300)
-            assert code == 0, (here / "fleet.log").read_text()[-3000:]
-            await _all_there(server, len(expected["readings"]))
+        async with started(made(here, "killed", heard.url)) as server:
+            await send_amid_kills(server, words(seed, "400", server.mqtt), dice, ROUNDS, (0.2, 3.0))
+            await all_there(server, {"readings": len(expected["readings"])})
             found = await results(server)
             for name, rows in expected.items():
                 assert found[name] == rows, f"{name}: {first_difference(found[name], rows)}"
             await _books_balance(server)
             assert_each_notice_has_one_id(heard)
-        finally:
-            if fleet.returncode is None:
-                fleet.kill()
-                await fleet.wait()
-            if server.process is not None:
-                await server.kill()
-
-
-async def _all_there(server: AmsServer, readings: int) -> None:
-    """Wait for what the broker gives again: it does so half a minute after it was given first."""
-
-    async def there() -> bool:
-        try:
-            async with server.sql() as conn:
-                return bool(await conn.fetchval("select count(*) from readings") >= readings)
-        except OSError:
-            return False
-
-    await until(there, "every acknowledged message to be stored", 180)
 
 
 async def _books_balance(server: AmsServer) -> None:

@@ -13,6 +13,7 @@ from tests.acceptance import plants
 from tests.acceptance.api import instant
 from tests.acceptance.publishing import minutes, plant, rfc3339, sample
 from tests.acceptance.server import serving, until
+from tests.acceptance.waiting import become, seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,28 +29,19 @@ HIGH = 150.0  # mg/m3, over the limit of 100
 
 async def stored(api: Api, readings: int) -> list[Item]:
     """The readings, once there are as many."""
-    found: list[Item] = []
-
-    async def there() -> bool:
-        found[:] = await api.items("readings")
-        return len(found) >= readings
-
-    await until(there, f"{readings} readings")
-    return found
+    return await become(api, "readings", lambda items: len(items) >= readings)
 
 
 async def test_a_unit_whose_clock_is_fast(here: Path) -> None:
     """Four minutes: stored at the times it says and judged by them. Six: set aside, and kept so."""
-    ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=4)
-    hour_of_readings = [
-        sample(ahead - timedelta(minutes=back), {"so2": HIGH}) for back in range(60)
-    ]
     async with AsyncExitStack() as stack:
         registry = plants.write(here, plants.registry())
         server = await stack.enter_async_context(serving(here, registry=registry))
         unit = await stack.enter_async_context(plant(server.mqtt))
         async with server.api() as api:
-            await unit.send(*hour_of_readings)
+            ahead = fast(4)
+            hour = [sample(ahead - timedelta(minutes=back), {"so2": HIGH}) for back in range(60)]
+            await unit.send(*hour)
             found = await stored(api, 60)
             await server.all_judged()
             assert max(instant(item["time"]) for item in found) == ahead
@@ -57,8 +49,7 @@ async def test_a_unit_whose_clock_is_fast(here: Path) -> None:
             assert "clock" not in found[0]["flags"]
             await alert_opened_in_its_time(api, ahead)
 
-            six = sample(ahead + timedelta(minutes=2, seconds=30), {"so2": HIGH, "nox": 1.0})
-            await unit.send(six)
+            await unit.send(sample(fast(6), {"so2": HIGH, "nox": 1.0}))
             await set_aside(api)
             said = await server.command("quarantine", "retry")
             assert said.code == 0, said.all
@@ -68,16 +59,14 @@ async def test_a_unit_whose_clock_is_fast(here: Path) -> None:
             assert (entry["readings"]["stored"], entry["readings"]["quarantined"]) == (60, 2)
 
 
+def fast(minutes: int) -> datetime:
+    """What a clock shows that is fast."""
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=minutes)
+
+
 async def alert_opened_in_its_time(api: Api, newest: datetime) -> None:
     """It opens where the window is covered, not later for having been received all at once."""
-    alerts: list[Item] = []
-
-    async def there() -> bool:
-        alerts[:] = await api.alerts()
-        return bool(alerts)
-
-    await until(there, "an alert")
-    [alert] = alerts
+    [alert] = await seen(api, bool)
     opened = instant(alert["opened_at"])
     assert newest - timedelta(minutes=60) < opened < newest - timedelta(minutes=40)
     assert instant(alert["peak_at"]) <= newest
@@ -86,13 +75,11 @@ async def alert_opened_in_its_time(api: Api, newest: datetime) -> None:
 async def set_aside(api: Api) -> None:
     """Both values of the message wait in quarantine, judged by the time when they came."""
 
-    async def there() -> bool:
-        items = await api.items("quarantine")
-        return [(item["reason"], item["count"], item["state"]) for item in items] == [
-            ("in_the_future", 1, "waiting")
-        ] * 2
+    def both(items: list[Item]) -> bool:
+        said = [(item["reason"], item["count"], item["state"]) for item in items]
+        return said == [("in_the_future", 1, "waiting")] * 2
 
-    await until(there, "two values in quarantine")
+    await become(api, "quarantine", both)
 
 
 async def test_a_limit_that_changes_in_mid_window(here: Path) -> None:

@@ -187,6 +187,7 @@ async def test_a_flag_goes_before_the_environment_before_the_file_before_the_def
         ("--database", "mysql://127.0.0.1/ams", "postgresql"),
         ("--accept-from", "yesterday", "time"),
         ("--reporting-zone", "Mars/Olympus", "zone"),
+        ("--ready-file", "/nowhere/ready.json", "directory"),
     ],
 )
 async def test_a_configuration_error_is_one_line_and_exit_2(
@@ -203,6 +204,14 @@ async def test_a_configuration_error_is_one_line_and_exit_2(
         for word in (key, value, expected):
             assert word in said.err
     assert not (here / "data").exists(), "nothing was begun"
+
+
+async def test_a_data_directory_that_is_a_file_is_a_configuration_error(here: Path) -> None:
+    (here / "file").touch()
+    said = await run("ams-server", "serve", "--data-dir", here / "file")
+    assert said.code == 2
+    [line] = said.err.splitlines()
+    assert all(word in line for word in ("--data-dir", str(here / "file"), "directory"))
 
 
 async def test_an_unknown_key_of_the_file_is_a_configuration_error(here: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 START = 1_748_736_000_000_000  # 2025-06-01T00:00:00Z
 SPAN = 8 * HOUR
 PERIODS = (10 * SECOND, 45 * SECOND, MINUTE, 5 * MINUTE, 7 * MINUTE)
-ZONES = ("+05:00", "Europe/Berlin")
+ZONES = ("+05:00", "Europe/Berlin", "+05:45", "Asia/Kolkata")
 LEVELS = (20.0, 79.0, 80.0, 99.0, 100.0, 101.0, 250.0)
 
 

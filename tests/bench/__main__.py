@@ -24,6 +24,7 @@ FULL = (
     ("latency",),
     ("profile",),
     ("replay",),
+    ("compliance",),
 )
 QUICK = (
     ("decode",),
@@ -31,6 +32,7 @@ QUICK = (
     ("path", "--seconds", "5"),
     ("latency", "--alerts", "30"),
     ("replay", "--quick"),
+    ("compliance", "--quick", "--rules", "kz-20min"),
 )
 
 

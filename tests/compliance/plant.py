@@ -35,6 +35,7 @@ DAY_MEAN = Rule(
     limit=100.0,
     uom="mg/m3",
 )
+QUIET = replace(DAY_MEAN, condition="hour", average="1h")
 MONTH_MEAN = replace(DAY_MEAN, condition="month", average="1month")
 HOURS_A_YEAR = replace(
     DAY_MEAN,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from console.compliance_models import Budget, Compliance
+from console.compliance_models import Budget, Classes, Compliance
 from storage.times import from_micros
 from tests.compliance.plant import (
     DAY_MEAN,
@@ -116,6 +116,35 @@ async def test_tonnes_so_far_and_what_the_rest_may_do(plant: Plant, api: Server)
     assert item["rest_may_average"] == pytest.approx((20 - 6.48) * 1000 / (18 * 24), rel=1e-9)
     assert item["forecast"] == pytest.approx(6.48 + 18 * 24 * 0.03, rel=1e-9)
     assert item["breaks_at"] is None
+
+
+async def test_the_classes_of_a_year_by_the_zone(plant: Plant, api: Server) -> None:
+    """An hour of New Year's Eve in UTC lies in the new year at +05:00, and is classed there."""
+    channel = await plant.channel()
+    hour = replace(DAY_MEAN, condition="hour", average="1h", classes=4, classes_top="2")
+    await plant.limit(channel, hour)
+    await plant.limit(channel, replace(DAY_MEAN, classes=2))
+    await plant.limit(channel, DAY_MEAN, permit="without classes")
+    values = [10.0, 50.0, 50.1, 100.0, 199.0, 200.0, 200.1, float("nan"), *[60.0] * 16]
+    await plant.blocks(channel, "2025-12-31T18:00", [77.0, *values])
+    await plant.work("2026-01-01T19:00")
+    items = await api.items("classes", year="2026")
+    hours, days = (Classes.model_validate(item) for item in items)
+    assert [(one.above, one.up_to, one.count) for one in hours.classes] == [
+        (None, 50.0, 2), (50.0, 100.0, 18), (100.0, 150.0, 0), (150.0, 200.0, 2),
+    ]  # fmt: skip
+    assert (hours.beyond, hours.not_assessable, hours.uom) == (1, 1, "mg/m3")
+    assert (days.condition, [one.count for one in days.classes], days.beyond) == ("day", [0, 1], 0)
+    assert await api.joined("classes", 1, year="2026") == items
+    old = await api.items("classes", year="2025", channel="so2")
+    assert (old[0]["start"], old[0]["end"]) == ("2024-12-31T19:00:00Z", "2025-12-31T19:00:00Z")
+    assert [one["count"] for one in old[0]["classes"]] == [0, 1, 0, 0]
+    assert await api.items("classes", year="2027") == []
+
+
+@pytest.mark.parametrize("query", [{"year": "26"}, {"year": "2026.0"}, {"year": "1970"}])
+async def test_classes_are_of_a_year(api: Server, query: dict[str, str]) -> None:
+    assert (await api.refused("classes", 400, **query))["parameter"] == "year"
 
 
 async def test_the_minutes_left_of_a_block(plant: Plant, api: Server) -> None:

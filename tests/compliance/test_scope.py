@@ -119,6 +119,23 @@ def test_a_slot_is_what_value_and_standstill_have_in_common() -> None:
     assert [getattr(found, name)[1, 0] for name in figures][:3] == [0, 60, 0]
 
 
+def test_values_that_lack_what_they_are_computed_from_do_not_count() -> None:
+    def blocks(channel: int, count: int, expected: int) -> NDArray[np.void]:
+        found = np.zeros(1, NO_ROWS.dtype)
+        found[0] = (channel, 0, 10.0, 10.0 * count, count, expected)
+        return found
+
+    columns = {name: np.array([n], np.int32) for name, n in
+               (("value", 1), ("idle", 0), ("mark", 0), ("serviced", 0), ("main", 2))}  # fmt: skip
+    counted = {}
+    # of 20 min one value (first averaged, then normalised), or two each 10 min; 20 are behind them
+    for count, expected in ((1, 1), (1, 2)):
+        rows = {"value": blocks(1, count, expected), "main": blocks(2, 20, 20)}
+        found = short_term(20 * MINUTE, "UTC", 0, 20 * MINUTE, columns, rows)
+        counted[expected] = (int(found.count[0, 0]), int(found.expected[0, 0]))
+    assert counted == {1: (20, 20), 2: (1, 2)}
+
+
 def test_short_term_averages_of_minutes() -> None:
     columns = {name: np.array([int(name == "value")], np.int32) for name in
                ("value", "idle", "mark", "serviced", "main")}  # fmt: skip

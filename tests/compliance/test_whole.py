@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from alerts.core.vocabulary import HOUR, MINUTE
 from ingest.compliance import SETTLED, Follower
 from ingest.judging import JudgingStore
@@ -41,7 +43,7 @@ DAY = at("2026-02-01T19:00")  # midnight of the zone
 SO2, O2 = 220.0, 10.0  # at 6 % oxygen 300, less 20 % of the limit 260: above 220, below 400
 
 
-def hours(first: int, last: int, *, so2: float = SO2, stopped: bool = False) -> bytes:
+def hours(first: int, last: int, *, so2: float = SO2, status: str | None = None) -> bytes:
     """One message with a sample each minute of some hours of the day."""
     samples: list[dict[str, Any]] = []
     for time in range(DAY + first * HOUR, DAY + last * HOUR, MINUTE):
@@ -49,8 +51,8 @@ def hours(first: int, last: int, *, so2: float = SO2, stopped: bool = False) -> 
             "time": from_micros(time).isoformat(),
             "values": {"so2": so2, "o2": O2},
         }
-        if stopped:
-            sample["status"] = {"so2": "stopped", "o2": "stopped"}
+        if status:
+            sample["status"] = {"so2": status, "o2": status}
         samples.append(sample)
     return json.dumps({"boot": "1", "seq": first, "samples": samples}).encode()
 
@@ -71,10 +73,10 @@ async def test_a_day_under_a_rule_set(postgres_url: str, tmp_path: Path) -> None
         prepared(postgres_url, registry, at("2026-01-01T00:00")) as name,
         whole(postgres_url, name, DAY) as server,
     ):
-        for first, stopped in ((0, False), (6, True), (8, False), (16, False)):
+        for first, status in ((0, None), (6, "stopped"), (8, None), (16, None)):
             last = {0: 6, 6: 8, 8: 16, 16: 25}[first]
             server.now = DAY + last * HOUR
-            await server.deliver(hours(first, last, stopped=stopped))
+            await server.deliver(hours(first, last, status=status))
             await server.sweep()
             await server.judge.engine.flush()
         await server.end(DAY + 25 * HOUR + 2 * MINUTE)
@@ -87,3 +89,53 @@ async def test_a_day_under_a_rule_set(postgres_url: str, tmp_path: Path) -> None
         assert share["left"] == share["allowed"] > 300
         [month] = await items(server, condition="month")
         assert month["breaks_at"] is not None
+
+
+@pytest.mark.parametrize(("failing", "state"), [(3, "exceeded"), (4, "not_assessable")])
+async def test_data_begin_with_the_first_reading_valid_or_not(
+    postgres_url: str, tmp_path: Path, failing: int, state: str
+) -> None:
+    registry = tmp_path / "registry.yaml"
+    registry.write_text(REGISTRY)
+    async with (
+        prepared(postgres_url, registry, at("2026-01-01T00:00")) as name,
+        whole(postgres_url, name, DAY) as server,
+    ):
+        server.now = DAY + 25 * HOUR
+        await server.deliver(hours(0, failing, status="malfunction"))
+        await server.deliver(hours(failing, 25))
+        await server.judge.engine.flush()
+        await server.end(DAY + 25 * HOUR + 2 * MINUTE)
+        [day] = await items(server, average="1d", condition="day", running=False)
+        assert (day["valid"], day["expected"], day["state"]) == (24 - failing, 24, state)
+        noted = await server.pool.fetch("select since from compliance_begun")  # readings go
+        assert {row["since"] for row in noted} == {from_micros(DAY)}
+
+
+async def test_values_every_ten_minutes_need_their_oxygen(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    registry = tmp_path / "registry.yaml"
+    rules = "average: 1h, rules: kz-20min, basis: {o2: 6}"
+    text = REGISTRY.replace("60s", "10min").replace("rules: ied-lcp, basis: {o2: 6}", rules)
+    registry.write_text(text)
+    samples = [
+        {"time": from_micros(time).isoformat(), "values": {"so2": SO2, "o2": O2 if has else 21.0}}
+        for time, has in zip(
+            range(DAY, DAY + 2 * HOUR, 10 * MINUTE),
+            [True] * 4 + [False] * 2 + [True] * 3 + [False] * 3,
+            strict=True,
+        )
+    ]
+    async with (
+        prepared(postgres_url, registry, at("2026-01-01T00:00")) as name,
+        whole(postgres_url, name, DAY) as server,
+    ):
+        server.now = DAY + 2 * HOUR
+        await server.deliver(json.dumps({"boot": "1", "seq": 1, "samples": samples}).encode())
+        await server.end(DAY + 2 * HOUR + 2 * MINUTE)
+        found = await items(server, condition="mean", running=False)
+        assert [(hour["value"], hour["state"]) for hour in found] == [
+            (300.0, "exceeded"),  # four of six, of oxygen at 21 % none is made
+            (None, "not_assessable"),
+        ]

@@ -28,6 +28,7 @@ CONTRACT = {
     "/api/v1/reported": "get",
     "/api/v1/compliance": "get",
     "/api/v1/budgets": "get",
+    "/api/v1/classes": "get",
     "/api/v1/alerts": "get",
     "/api/v1/alerts/{id}": "get",
     "/api/v1/alerts/{id}/acknowledge": "post",

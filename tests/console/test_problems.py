@@ -35,6 +35,7 @@ LISTS = (
     "reported",
     "compliance",
     "budgets",
+    "classes",
     "alerts",
     "notices",
     "ledger",

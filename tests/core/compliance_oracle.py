@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.core.oracle_events import Events
 from tests.core.oracle_means import Short, Verdict
 from tests.core.oracle_periods import micros
-from tests.oracles import block_edges, nine_digits
+from tests.oracles import nine_digits
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,6 +38,8 @@ class Judge(Events):
             "abatement_failure": self.failures,
             "calibration_weeks": self.calibration_weeks,
             "special_class": self.special_class,
+            "failure_up_to": self.failure_class,
+            "failure_above": self.failure_class,
         }
         if self.rule.of in events:
             return events[self.rule.of]()
@@ -109,7 +111,7 @@ class Judge(Events):
         ended = [part.finish for part in members if part.over]
         since = ended[-1] if ended else members[0].start
         number = 0
-        for start, _ in block_edges(micros(step), self.zone, since):
+        for start, _ in self.blocks_from(micros(step), since):
             if start >= finish:
                 return number
             number += start >= since

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tests.core.oracle_means import Means, Short, Verdict
-from tests.oracles import HOUR, instant, nine_digits
+from tests.oracles import HOUR, nine_digits
 
 if TYPE_CHECKING:
     from tests.core.oracle_periods import Period
@@ -79,7 +79,7 @@ class Events(Means):
         year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
         for number in range(day.day, 0, -1):
             try:
-                return instant(date(year, month + 1, number), self.zone)
+                return self.midnight(date(year, month + 1, number))
             except ValueError:
                 continue
         raise AssertionError
@@ -88,7 +88,7 @@ class Events(Means):
         rule = self.rule
         assert rule.calibrated_from is not None
         assert rule.at_most is not None
-        since = instant(date.fromisoformat(rule.calibrated_from), self.zone)
+        since = self.midnight(date.fromisoformat(rule.calibrated_from))
         weeks = self.blocks("1week", self.shorts)
         found = []
         for place, (start, finish, _) in enumerate(weeks):
@@ -141,6 +141,25 @@ class Events(Means):
                     start, finish, finish <= self.until, "not_assessable",
                     Decimal(number) if starts else None,
                     valid=len(known), expected=len(starts), exceeding=number,
+                )
+            )  # fmt: skip
+        return found
+
+    def failure_class(self) -> list[Verdict]:
+        rule = self.rule
+        assert rule.per is not None
+        bound = Decimal(str(rule.bound))
+        found = []
+        for start, finish, members in self.blocks(rule.per, self.shorts):
+            failing = [self.rounded(self.validated(s)) for s in members if self.is_above(s)]
+            above = sum(value > bound for value in failing)
+            number = above if rule.of == "failure_above" else len(failing) - above
+            expected = sum(self.expected(s) for s in members)
+            found.append(
+                Verdict(
+                    start, finish, finish <= self.until, "not_assessable",
+                    Decimal(number) if expected else None,
+                    valid=sum(self.used(s) for s in members), expected=expected, exceeding=number,
                 )
             )  # fmt: skip
         return found

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tests.core.oracle_gaps import Gaps
-from tests.core.oracle_periods import CALENDAR, beyond_a_day
+from tests.core.oracle_periods import CALENDAR, beyond_a_day, micros
 from tests.oracles import EXACT, HOUR, MINUTE, nine_digits
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Means(Gaps):
     """One rule, one channel's averages that had ended by ``until``: validity and means."""
 
     def __init__(self, rule: Rule, shorts: Sequence[Short], zone: str, until: int) -> None:
-        super().__init__(zone)
+        super().__init__(zone, micros(rule.short_term))
         self.rule, self.until = rule, until
         self.shorts = [short for short in shorts if short.finish <= until]
         self.day_rule = rule.invalid_parts_a_day is not None or rule.valid_parts_a_day is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.oracles import DAY, HOUR, MINUTE, _zone, block_edges, instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 LENGTHS = {"min": MINUTE, "h": HOUR, "d": DAY}
 CALENDAR: dict[str, Callable[[date], object]] = {
@@ -24,10 +24,21 @@ Period = tuple[int, int, list[Any]]  # start, finish, items
 
 
 class Calendar:
-    """The periods of a reporting zone; items have a ``start`` and lie where they start."""
+    """The periods of a reporting zone; items have a ``start`` and lie where they start.
 
-    def __init__(self, zone: str) -> None:
-        self.zone = zone
+    ``length``: of the shortest items, which follow UTC. One that a midnight cuts is the last of its
+    period, which ends with it.
+    """
+
+    def __init__(self, zone: str, length: int = 1) -> None:
+        self.zone, self.length = zone, length
+
+    def midnight(self, day: date) -> int:
+        """When the first of the shortest items that begin on ``day`` begins."""
+        return self.uncut(instant(day, self.zone))
+
+    def uncut(self, edge: int) -> int:
+        return edge + -edge % self.length if self.length <= HOUR else edge
 
     def day(self, item: Any) -> date:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=item.start)
@@ -46,14 +57,14 @@ class Calendar:
                 first -= timedelta(days=1)
             while key(last) == key(first):
                 last += timedelta(days=1)
-            found.append((instant(first, self.zone), instant(last, self.zone), members))
+            found.append((self.midnight(first), self.midnight(last), members))
         return found
 
     def blocks_within_a_day(self, length: int, items: Sequence[Any]) -> list[Period]:
         if not items:
             return []
         found, rest = [], list(items)
-        for start, finish in block_edges(length, self.zone, items[0].start):
+        for start, finish in self.blocks_from(length, items[0].start):
             members = [item for item in rest if start <= item.start < finish]
             rest = rest[len(members) :]
             if members:
@@ -61,6 +72,10 @@ class Calendar:
             if not rest:
                 return found
         return found
+
+    def blocks_from(self, length: int, start: int) -> Iterator[tuple[int, int]]:
+        for begin, finish in block_edges(length, self.zone, start - HOUR):
+            yield self.uncut(begin), self.uncut(finish)
 
     def rolling(self, length: str, items: Sequence[Any]) -> list[tuple[Period, list[Any]]]:
         """The periods at each step, each with what its last step holds."""

@@ -119,6 +119,8 @@ def test_starts_are_counted_apart_and_never_judged() -> None:
         ({"of": "abatement_failure", "at_most": 1, "per": "7d", "rolling_per": True}, "months"),
         ({"of": "calibration_weeks", "per": "1week", "at_most": 5}, "its day"),
         ({"of": "special_class"}, "a period"),
+        ({"of": "failure_above", "per": "1year"}, "a bound"),
+        ({"of": "failure_up_to", "bound": 100.0}, "a period"),
     ],
 )
 def test_events_that_lack_something(settings: dict[str, Any], message: str) -> None:

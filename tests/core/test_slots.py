@@ -44,6 +44,15 @@ def test_windows_up_to_an_hour_are_evaluated_each_minute_longer_ones_every_twent
     assert granule_for(DAY, MINUTE) == 20 * MINUTE
 
 
+@pytest.mark.parametrize("period", [10 * 10**6, MINUTE, 15 * MINUTE, 20 * MINUTE, HOUR, 6 * HOUR])
+def test_granules_beyond_an_hour_fit_the_days_of_a_zone(period: int) -> None:
+    for grid in (5 * MINUTE, 10 * MINUTE):
+        granule = granule_for(DAY, period, grid)
+        assert grid % granule == 0
+        assert granule % period == 0 or period % granule == 0
+        assert granule_for(HOUR, period, grid) == granule_for(HOUR, period)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.data(), st.sampled_from(GRIDS))
 def test_rolling_means_and_counts_are_the_oracles(

@@ -28,6 +28,7 @@ PLACES = [
     ("+05:00", "2025-12-28T07:00Z"),
     ("Europe/Berlin", "2026-03-26T23:00Z"),
     ("Asia/Kolkata", "2026-06-28T18:00Z"),  # midnight in the middle of an hour of UTC
+    ("+05:45", "2026-12-29T18:00Z"),
     ("Pacific/Apia", "2011-12-28T10:00Z"),  # a day that the zone leaves out
     ("America/Sao_Paulo", "2018-11-01T03:00Z"),  # a midnight that the clock skips
 ]
@@ -103,6 +104,10 @@ STATISTICS: list[dict[str, Any]] = [
         "calibration_range": 180.0, "calibrated_from": "2026-03-01", "at_most": 0,
     },
     {"statistic": "count", "average": "1h", "per": "1week", "of": "special_class"},
+    *(
+        {"statistic": "count", "average": "1h", "per": "1month", "of": of, "bound": 210.0}
+        for of in ("failure_up_to", "failure_above")
+    ),
     *(
         {**how, **what}
         for how in (

@@ -11,10 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
-from alerts.core.zones import block_edges, expected_slots, in_block, midnights, zone_info
+from alerts.core.zones import block_edges, expected_slots, grid, in_block, midnights, zone_info
 from tests import oracles
 
-ZONES = ["+05:00", "-03:30", "+05:45", "UTC", "Asia/Almaty", "Europe/Berlin", "America/New_York"]
+ZONES = [
+    "+05:00",
+    "-03:30",
+    "+05:45",
+    "Asia/Kolkata",
+    "UTC",
+    "Asia/Almaty",
+    "Europe/Berlin",
+    "America/New_York",
+]
 FROM, TO = 1_672_531_200 * SECOND, 1_798_761_600 * SECOND  # 2023 to 2026
 
 
@@ -105,6 +114,27 @@ def test_a_day_that_a_zone_leaves_out_begins_nowhere() -> None:
     starts, ends = block_edges(DAY, "Pacific/Apia", begin, begin + 2 * DAY)
     assert (np.diff(starts) == DAY).all()
     assert (starts[1:] == ends[:-1]).all()
+
+
+@pytest.mark.parametrize(
+    ("zone", "minutes"),
+    [
+        ("+05:00", 20), ("UTC", 20), ("-03:20", 20), ("Asia/Almaty", 20), ("Europe/Berlin", 20),
+        ("+05:30", 10), ("-09:30", 10), ("Asia/Kolkata", 10), ("America/St_Johns", 10),
+        ("Australia/Lord_Howe", 10),  # half an hour of daylight saving
+        ("Asia/Pyongyang", 10), ("America/Caracas", 10),  # half hours from 2015, 2007 on
+        ("+05:45", 5), ("Asia/Kathmandu", 5), ("Pacific/Chatham", 5), ("+12:55", 5),
+    ],
+)  # fmt: skip
+def test_midnights_of_a_zone_lie_on_its_grid(zone: str, minutes: int) -> None:
+    assert grid(zone) == minutes * MINUTE
+    assert (midnights(zone, utc("2000-01-02"), utc("2049-12-30")) % grid(zone) == 0).all()
+
+
+@pytest.mark.parametrize("zone", ["+05:37", "-00:01"])
+def test_what_fits_no_5_minutes_says_so(zone: str) -> None:
+    with pytest.raises(ValueError, match=f"^\\{zone}: .* must be a multiple of 5 minutes$"):
+        grid(zone)
 
 
 def test_hours_follow_utc_whatever_the_zone() -> None:

@@ -6,12 +6,12 @@ import json
 import shutil
 from typing import Any
 
-import aiomqtt
 import pytest
 
 from ingest import receipts
 from ingest.broker_url import parse_broker_url
 from ingest.control import Control
+from ingest.mqtt_client import Client
 from tests.fixtures.brokers import Broker, missing
 from tests.link.waiting import until
 
@@ -32,8 +32,8 @@ class Heard:
             raise KeyError(payload)
 
 
-def unit(broker: Broker, **options: Any) -> aiomqtt.Client:
-    return aiomqtt.Client("127.0.0.1", broker.port, **options)
+def unit(broker: Broker, **options: Any) -> Client:
+    return Client("127.0.0.1", broker.port, **options)
 
 
 def control(broker: Broker, heard: Heard) -> Control:
@@ -154,7 +154,7 @@ async def test_it_is_left_though_a_cancellation_was_swallowed(
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(aiomqtt.Client, "publish", publish)
+    monkeypatch.setattr(Client, "publish", publish)
     async with asyncio.timeout(60):
         async with control(mosquitto, Heard()) as link:
             link.receipt("gres1", "ams-1", "b1", 7, 1_700_000_000_000_000)

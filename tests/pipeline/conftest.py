@@ -1,4 +1,4 @@
-"""A running pipeline for each test."""
+"""A running pipeline for each test, and a database to begin from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest_asyncio
 
 from tests.pipeline import plant
+from tests.pipeline.streams import FIRST, REGISTRY
+from tests.pipeline.whole import prepared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     import asyncpg
 
@@ -20,3 +23,12 @@ async def server(pool: asyncpg.Pool) -> AsyncIterator[plant.Plant]:
     async with plant.plant(pool) as made:
         await made.start()
         yield made
+
+
+@pytest_asyncio.fixture
+async def template(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
+    """The name of a database that has the registry of the streams and nothing else."""
+    registry = tmp_path / "registry.yaml"
+    registry.write_text(REGISTRY)
+    async with prepared(postgres_url, registry, FIRST) as name:
+        yield name

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 START = 1_748_736_000_000_000  # 2025-06-01T00:00:00Z
+FIRST = START - 60 * DAY  # everything here is later
 REGISTRY = """
 enterprises:
   - id: gres1

@@ -15,14 +15,15 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 
-from alerts.core.vocabulary import HOUR, MINUTE
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
+from ingest.judging import JudgingStore
 from tests.fixtures.database import in_database
-from tests.pipeline.streams import REGISTRY, START, Stream, streams
-from tests.pipeline.test_order import FIRST, arriving, assert_as_in_order, followed, minutes
-from tests.pipeline.whole import prepared
+from tests.pipeline.streams import FIRST, REGISTRY, START, Message, Reading, Stream, streams
+from tests.pipeline.test_order import arriving, assert_as_in_order, deliver, followed, minutes
+from tests.pipeline.whole import prepared, whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
@@ -30,7 +31,7 @@ EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
 _CHANNEL = """
 with made as (
     insert into ams.channels (id, enterprise, source, channel, basis) overriding system value
-    select max(id) + 1, 'gres1', 'stack-1', 'so2', $1 from ams.channels returning id)
+    select max(id) + 1, 'gres1', 'stack-1', $4, $1 from ams.channels returning id)
 insert into ams.channel_versions (channel, version, effective, parameter, uom, period_us, recipe)
 select id, 1, '2020-01-01', '0330', 'mg/m3', $2, $3::jsonb from made returning channel
 """
@@ -79,21 +80,41 @@ def chain(step: int, main: dict[str, Any], **roles: Any) -> dict[str, Any]:
 
 OXYGEN = {"oxygen": member("nox", scale=0.05, wet=False), "reference": {"oxygen": 6.0}}
 WARM = {"temperature": member("dust", offset=273.15)}
-REPAIR = {"kind": "select", "of": {"channel": "so2", "basis": ""}, "value": "measured"}
-DERIVED = {
-    "at 6 % O2": chain(MINUTE, member("so2"), **OXYGEN),
-    "at 6 % O2, mark": chain(
+
+
+def select(channel: str, *statuses: str, value: str = "measured") -> dict[str, Any]:
+    of = {"channel": channel, "basis": ""}
+    return {"kind": "select", "of": of, "statuses": statuses, "value": value}
+
+
+CALIBRATIONS = [{"from_us": START + HOUR, "intercept": -3.0, "slope": 1.1}]
+# Values in calibration take the part of those in start-up: they count, and are not corrected.
+MIXED: dict[str, Any] = {"main": member("so2", basis="also"), "uncorrected": "only", **OXYGEN}
+DERIVED = [
+    ("at 6 % O2", chain(MINUTE, member("so2"), **OXYGEN)),
+    ("at 6 % O2, mark", chain(
         MINUTE,
         member("so2"),
         output="mark",
         oxygen=member("nox", scale=0.05, wet=False) | {"substitute": 8.0},
         reference={"oxygen": 6.0},
-    ),
-    "at 0 °C": chain(20 * MINUTE, member("so2", required=4), **WARM),
-    "idle": REPAIR | {"statuses": ["calibration", "malfunction"], "value": "idle"},
-    "in repair": REPAIR | {"statuses": ["calibration", "malfunction"]},
-    "in repair at 6 % O2": chain(MINUTE, member("so2", basis="in repair"), **OXYGEN),
-}
+    )),
+    ("at 0 °C", chain(20 * MINUTE, member("so2", required=4), **WARM)),
+    ("idle", select("so2", "calibration", "malfunction", value="idle")),
+    ("in repair", select("so2", "calibration", "malfunction")),
+    ("in repair at 6 % O2", chain(MINUTE, member("so2", basis="in repair"), **OXYGEN)),
+    ("also", select("so2", "valid", "calibration")),
+    ("only", select("so2", "calibration")),
+    ("also", select("nox", "valid", "calibration")),
+    ("only", select("nox", "calibration")),
+    ("at 6 % O2 but for some", chain(MINUTE, **MIXED)),
+    ("20 minutes at 6 % O2 but for some", chain(
+        20 * MINUTE,
+        **MIXED | {"main": MIXED["main"] | {"required": 2, "calibrations": CALIBRATIONS}},
+        second=member("nox", basis="also", required=4, calibrations=CALIBRATIONS),
+    )),
+    ("two hours", chain(2 * HOUR, member("so2", required=20), second=member("dust"))),
+]  # fmt: skip
 
 
 @pytest_asyncio.fixture
@@ -103,14 +124,17 @@ async def template(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
     registry.write_text(REGISTRY)
     async with prepared(postgres_url, registry, FIRST) as name:
         conn = await asyncpg.connect(in_database(postgres_url, name))
-        for basis, recipe in DERIVED.items():
+        for basis, recipe in DERIVED:
             step = recipe.get("step_us", MINUTE)
-            channel = await conn.fetchval(_CHANNEL, basis, step, json.dumps(recipe))
+            of = recipe.get("of") or recipe["main"]
+            channel = await conn.fetchval(_CHANNEL, basis, step, json.dumps(recipe), of["channel"])
             for average, window, value in (
                 ("20min", 20, 80.0),
                 ("1h", 60, 90.0),
                 ("1d", 1440, 60.0),
             ):
+                if window * MINUTE % step:
+                    continue
                 rule = None if average == "1h" else json.dumps({"alert": True})
                 await conn.execute(_LIMIT, channel, average, window * MINUTE, value, rule)
         await conn.close()
@@ -154,3 +178,29 @@ async def test_a_member_that_was_silent_before_a_restart_holds_nothing_back(
     )
     found = await assert_as_in_order(postgres_url, template, stream, START)
     assert any(one["basis"] == "at 6 % O2, mark" for one in found["blocks of derived channels"])
+
+
+async def test_a_chain_of_long_steps_is_read_once_a_step(
+    postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes are not in memory for so long: it is computed when a step of it is complete."""
+    read: list[Sequence[int]] = []
+    read_series = JudgingStore.read_series
+
+    async def counted(store: JudgingStore, channels: Sequence[int], *span: int) -> Any:
+        read.append(channels)
+        return await read_series(store, channels, *span)
+
+    monkeypatch.setattr(JudgingStore, "read_series", counted)
+    async with whole(postgres_url, template, START) as server:
+        for number in range(245):
+            at = START + number * MINUTE
+            dust = (Reading("dust", at, 10.0, None),) * (number % 20 == 0)
+            some = (*minutes(number, number, 40.0), *dust)
+            await deliver(server, [Message(some, number, at + SECOND)])
+        assert len(read) == 2
+        await server.end(START + 2 * DAY)
+        found = (await server.answers(START))["blocks of derived channels"]
+        of_it = [(one["mean"], one["count"]) for one in found if one["basis"] == "two hours"]
+        assert of_it == [(50.0, 2)]  # the third has 5 of the 20 values that it needs
+        assert await server.audit(FIRST) == []

@@ -11,22 +11,32 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
-from tests.pipeline.streams import REGISTRY, START, Message, Reading, Step, Stream, streams
+from tests.pipeline.streams import (
+    FIRST,
+    REGISTRY,
+    START,
+    Message,
+    Reading,
+    Step,
+    Stream,
+    streams,
+)
 from tests.pipeline.whole import Answers, Whole, assert_equal, of_event_time, prepared, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-FIRST = START - 60 * DAY  # everything here is later
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))  # each takes a second or two
 
 
-@pytest_asyncio.fixture
-async def template(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    """The name of a database that has the registry of the streams and nothing else."""
+@pytest_asyncio.fixture(params=["+05:30", "Asia/Kathmandu"])
+async def off_hours(
+    request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path
+) -> AsyncIterator[str]:
+    """The same where midnight is no multiple of 20 minutes from UTC's."""
     registry = tmp_path / "registry.yaml"
-    registry.write_text(REGISTRY)
+    registry.write_text(REGISTRY.replace('"+05:00"', f'"{request.param}"'))
     async with prepared(postgres_url, registry, FIRST) as name:
         yield name
 
@@ -93,6 +103,20 @@ async def test_order_of_arrival_decides_nothing(
     final = stream.final
     since = final[int(place * (len(final) - 1))].time
     await assert_as_in_order(postgres_url, template, stream, since)
+
+
+@pytest.mark.timeout(240)
+@settings(
+    max_examples=2,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(stream=streams())
+async def test_nor_where_midnight_is_no_multiple_of_20_minutes(
+    postgres_url: str, off_hours: str, stream: Stream
+) -> None:
+    await assert_as_in_order(postgres_url, off_hours, stream, stream.final[0].time)
 
 
 def minutes(first: int, last: int, value: float) -> tuple[Reading, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from alerts.core.vocabulary import DAY, HOUR
 from storage.times import from_micros
 from tests.compliance.test_whole import DAY as MIDNIGHT
-from tests.pipeline.test_what_if import ruled, two_days
+from tests.pipeline.test_what_if_rules import ruled, two_days
 from tests.pipeline.whole import whole
 
 __all__ = ["ruled"]

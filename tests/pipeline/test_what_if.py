@@ -4,185 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE
-from alerts.track import iso
-from ingest.compliance import SETTLED, Follower
-from ingest.judging import JudgingStore
-from ingest.patience import Patience
-from ingest.registry_command import apply_registry_file
 from ingest.registry_faults import RegistryInvalid
 from ingest.what_if import suppose, what_if
 from ingest.what_if_command import print_what_if
 from ingest.what_if_file import supposed_registry
-from storage.registry_load import load_registry
 from storage.times import from_micros
-from tests.compliance.test_whole import DAY as MIDNIGHT
-from tests.compliance.test_whole import REGISTRY as RULED
-from tests.compliance.test_whole import hours
-from tests.pipeline.streams import REGISTRY, START, Stream, streams
-from tests.pipeline.test_order import FIRST, arriving, follow, minutes
-from tests.pipeline.whole import ZONE, Whole, prepared, whole
+from tests.pipeline.foretelling import after, apply, assert_equal, foretold, stored, written
+from tests.pipeline.streams import FIRST, REGISTRY, START, Stream, streams
+from tests.pipeline.test_order import arriving, follow, minutes
+from tests.pipeline.whole import ZONE, Whole, whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from ingest.what_if_differences import Difference, Tally
-
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
-SO2_20MIN = "channel: so2,  value: 100, unit: mg/m3, average: 20min"
-
-_TABLES = """
-select schemaname || '.' || tablename as name from pg_tables
-where schemaname not in ('pg_catalog', 'information_schema') order by 1
-"""
-_SEQUENCES = "select schemaname, sequencename, last_value from pg_sequences order by 1, 2"
-_JUDGEMENTS = """
-select "limit", start, state, mean from current_judgements
-where start >= $1 and start < $2 and count > 0
-"""
-_ALERTS = """
-select "limit", opened_at, resolved_at, worst, peak, peak_at from alerts
-where kind = 'limit' and state in ('open', 'resolved')
-  and opened_at < $2 and (resolved_at is null or resolved_at >= $1)
-"""
-_VERDICTS = """
-select "limit", finish, state, value from current_compliance
-where finish > $1 and start < $2 and over
-"""
-
-
-@pytest_asyncio.fixture
-async def template(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    """The name of a database that has the registry of the streams."""
-    registry = tmp_path / "registry.yaml"
-    registry.write_text(REGISTRY)
-    async with prepared(postgres_url, registry, FIRST) as name:
-        yield name
-
-
-@pytest_asyncio.fixture
-async def ruled(postgres_url: str, tmp_path: Path) -> AsyncIterator[str]:
-    """The name of a database with a registry that names a rule set."""
-    registry = tmp_path / "ruled.yaml"
-    registry.write_text(RULED)
-    async with prepared(postgres_url, registry, MIDNIGHT - 31 * DAY) as name:
-        yield name
-
-
-async def everything(server: Whole) -> dict[str, Any]:
-    """All rows of all tables, and where the sequences stand."""
-    async with server.pool.acquire() as conn:
-        names = [row["name"] for row in await conn.fetch(_TABLES)]
-        found: dict[str, Any] = {
-            name: sorted(map(repr, await conn.fetch(f"select * from {name}")))  # noqa: S608
-            for name in names
-        }
-        found["sequences"] = list(map(repr, await conn.fetch(_SEQUENCES)))
-        return found
-
-
-async def foretold(
-    server: Whole, file: Path, start: int, end: int, registry: Path | None = None
-) -> tuple[list[Difference], Tally]:
-    """What would differ; all that is stored stays as it was."""
-    before = await everything(server)
-    async with server.pool.acquire() as conn:
-        document, now = supposed_registry(file, registry), server.now + SETTLED
-        supposed = await suppose(conn, document, since=start, now=now, default_zone=ZONE)
-        asked = await what_if(conn, supposed, (start, end), now=now)
-        found = [one async for some in asked.differences() for one in some]
-    assert await everything(server) == before
-    return found, asked.tally
-
-
-def written(path: Path, text: str) -> Path:
-    path.write_text(text)
-    return path
-
-
-async def apply(server: Whole, file: Path, effective: int) -> None:
-    """Apply a registry to a running server, and let it judge what that changes."""
-    async with server.pool.acquire() as conn:
-        since = from_micros(effective)
-        await apply_registry_file(conn, file, default_zone=ZONE, effective=since)
-        known = await load_registry(conn, server.now, ZONE)
-    await server.judge.follow(known)
-    await server.sweep()  # a limit that ended otherwise lapses by the clock
-    await server.sweep()
-    await server.judge.finish()
-    await compliance(server)
-
-
-async def compliance(server: Whole) -> None:
-    """Let the follower do what is due."""
-    store = JudgingStore(server.pool, Patience(server.metrics), "urn:test")
-    await Follower(store, server.metrics, ZONE, lambda: server.now + SETTLED).work()
-
-
-async def stored(server: Whole, start: int, end: int) -> dict[str, dict[Any, Any]]:
-    """What is current of a span: judgements, alerts and verdicts of periods that are over."""
-    span = from_micros(start), from_micros(end)
-    judgements = await server.pool.fetch(_JUDGEMENTS, *span)
-    alerts = await server.pool.fetch(_ALERTS, *span)
-    verdicts = await server.pool.fetch(_VERDICTS, *span)
-    return {
-        "judgement": {(row[0], _time(row[1])): (_STATES[row[2]], row[3]) for row in judgements},
-        "alert": {
-            (row[0], _time(row[1])): (row[3], _time(row[2]), row[4], _time(row[5]))
-            for row in alerts
-        },
-        "verdict": {(row[0], _time(row[1])): (_STATES[row[2]], row[3]) for row in verdicts},
-    }
-
-
-_STATES = ("compliant", "exceeded", "not_assessable")
-
-
-def _time(moment: Any) -> str | None:
-    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def after(now: dict[str, dict[Any, Any]], found: list[Difference]) -> dict[str, dict[Any, Any]]:
-    """What is stored now, with the differences that were foretold."""
-    then = {kind: dict(some) for kind, some in now.items()}
-    for one in found:
-        if one.before is not None and one.before.get("over", True):
-            key, value = _entry(one, one.before)
-            assert then[one.kind].pop(key) == value, one
-    for one in found:
-        if one.after is not None and one.after.get("over", True):
-            key, value = _entry(one, one.after)
-            then[one.kind][key] = value
-    return then
-
-
-def _entry(one: Difference, side: dict[str, Any]) -> tuple[Any, Any]:
-    if one.kind == "alert":
-        key = (one.limit, side["opened_at"])
-        return key, (side["severity"], side["resolved_at"], side["peak"], side["peak_at"])
-    if one.kind == "verdict":
-        assert one.end is not None
-        return (one.limit, iso(one.end)), (side["state"], side["value"])
-    return (one.limit, iso(one.start)), (side["state"], side["mean"])
-
-
-def assert_equal(then: dict[str, dict[Any, Any]], expected: dict[str, dict[Any, Any]]) -> None:
-    """Name the first differences of each kind."""
-    for kind, some in expected.items():
-        more = sorted(then[kind].items() - some.items(), key=repr)
-        lacking = sorted(some.items() - then[kind].items(), key=repr)
-        assert more + lacking == [], f"{kind}: stored {more[:4]}, foretold {lacking[:4]}"
-
-
-# ---------------------------------------------------------------- limits
 
 
 async def calm_then_high(server: Whole) -> None:
@@ -319,96 +161,6 @@ async def test_applied_it_is_as_foretold(  # noqa: PLR0917
         found, _ = await foretold(server, file, start, server.now)
         await apply(server, file, start)
         assert_equal(await stored(server, start, server.now), after(now, found))
-
-
-# ---------------------------------------------------------------- rule sets
-
-
-async def two_days(server: Whole) -> None:
-    """Two days of values under a rule set, and a few hours more."""
-    for first in range(0, 52, 4):
-        server.now = MIDNIGHT + (first + 4) * HOUR
-        message = json.loads(hours(first, first + 4, so2=220.0 if first < 24 else 120.0))
-        del message["samples"][::10]
-        await server.deliver(json.dumps(message).encode())
-        await server.sweep()
-    await server.end(MIDNIGHT + 52 * HOUR + 2 * MINUTE)
-    await compliance(server)
-
-
-RULE_SET = """
-id: ied-lcp
-title: {en: Ours}
-sources: ["a test"]
-versions:
-  - from: 2013-01-07
-    basis: {temperature: 273.15, pressure: 101.3, standard: true, dry: true, oxygen: limit, air: 21}
-    normalise: each
-    short_term: 1h
-    validity: {coverage: 2/3, invalid_parts_a_day: 3}
-    leaves_out: [start_up, shut_down, stopped]
-    conditions:
-      - id: day
-        says: No daily average is above the limit
-        clause: none
-        verified: false
-        statistic: mean
-        average: 1d
-        factor: 1.6
-"""
-LIMIT = "value: 200, unit: mg/m3, rules: ied-lcp, basis: {o2: 6}"
-OTHERS = {
-    "a factor": LIMIT + ", override: {conditions: {day: {factor: 1.6}, month: {factor: 0.5}}}",
-    "a coverage": LIMIT + ", override: {validity: {coverage: 1}}",
-    "a limit": LIMIT.replace("200", "90"),
-    "another basis": LIMIT.replace("o2: 6", "o2: 3"),
-    "another rule set": LIMIT.replace("ied-lcp", "bimschv"),
-}
-
-
-@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-async def test_verdicts_under_other_rules_are_as_foretold(
-    postgres_url: str, ruled: str, tmp_path: Path, other: str
-) -> None:
-    file = written(tmp_path / "other.yaml", RULED.replace(LIMIT, other))
-    async with whole(postgres_url, ruled, MIDNIGHT) as server:
-        await two_days(server)
-        now = await stored(server, MIDNIGHT, server.now)
-        assert now["verdict"]
-        found, tally = await foretold(server, file, MIDNIGHT, server.now - 2 * MINUTE)
-        assert any(one.kind == "verdict" for one in found)
-        assert sum(tally.changes["verdict"].values()) > 0
-        await apply(server, file, MIDNIGHT)
-        assert_equal(await stored(server, MIDNIGHT, server.now), after(now, found))
-
-
-async def test_a_rule_set_alone_takes_the_place_of_its_namesake(
-    postgres_url: str, ruled: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In the registry that is named, or in the one applied last where it is as it was."""
-    rules = written(tmp_path / "rules.yaml", RULE_SET)
-    registry = written(tmp_path / "known.yaml", RULED)
-    async with whole(postgres_url, ruled, MIDNIGHT) as server:
-        await two_days(server)
-        end = server.now - 2 * MINUTE
-        found, _ = await foretold(server, rules, MIDNIGHT, end, registry)
-        days = [one for one in found if one.kind == "verdict" and one.end == MIDNIGHT + DAY]
-        states = [
-            tuple(side["state"] if side else None for side in (one.before, one.after))
-            for one in days
-        ]
-        assert ("exceeded", "compliant") in states
-        span = from_micros(MIDNIGHT), from_micros(end)
-        async with server.pool.acquire() as conn:
-            await print_what_if(conn, rules, span, default_zone=ZONE, now=server.now + SETTLED)
-            assert "day@2013-01-07" in capsys.readouterr().out
-            with (tmp_path / "ruled.yaml").open("a") as applied:
-                applied.write("# changed since\n")
-            with pytest.raises(RegistryInvalid, match="say --registry FILE"):
-                await print_what_if(conn, rules, span, default_zone=ZONE, now=server.now)
-
-
-# ---------------------------------------------------------------- the command's answer
 
 
 async def test_answers_for_people_and_for_machines(

@@ -123,7 +123,7 @@ class Whole(Plant):
                 name, span = f"{window // MINUTE} min", everything if window == DAY else some
                 of_blocks = partial(averages, conn, None, window, everything, calendar=calendar)
                 found[f"blocks of {name}"] = await _all(BLOCKS_BEGIN, of_blocks)
-                rolling = partial(rolling_averages, conn, None, window, span, now=now)
+                rolling = partial(rolling_averages, conn, None, window, span, calendar=calendar)
                 found[f"rolling means of {name}"] = await _all(ROLLING_BEGINS, rolling)
             rows = await conn.fetch(_DERIVED)
             found["blocks of derived channels"] = [dict(row) for row in rows]

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.chain import Role, derived
-from alerts.core.periods import duration
+from alerts.core.chain import Role
+from alerts.core.converted import derived
+from alerts.core.periods import day_on_grid, duration
 from alerts.core.rules import Rule
 from alerts.core.shortterm import Made, ShortTerm
 from alerts.core.statistics import either, judge
@@ -134,12 +135,15 @@ def _judged(case: Case, row: LimitRow, channels: dict[tuple[str, str], ChannelRo
     if any(one.raw for one in given):
         text = channels[row.channel, row.basis].recipe
         recipe = {"measured": row.channel} if text is None else json.loads(text)
-    raw = case.said.get("raw", {})
-    short = _short_term(rule, given, begin, raw, recipe)
+    raw, made = case.said.get("raw", {}), _Made(recipe, channels, begin)
+    short = _short_term(rule, given, begin, raw, made)
     if rule.apart:
-        short = replace(short, made=_made(recipe, [raw[one.raw[0]] for one in given]))
+        short = replace(short, made=_members_of(recipe, [raw[one.raw[0]] for one in given]))
     until = instant(case.said["until"], case.zone) if "until" in case.said else short.finish[-1]
-    since, end = _micros(row.valid_from), _micros(row.valid_until)
+    grid = duration(rule.short_term).grid
+    since, end = (
+        day_on_grid(case.zone, _micros(one), grid) for one in (row.valid_from, row.valid_until)
+    )
     in_force = ((short.finish > since) & (short.finish <= end))[:, None]
     limit = np.array([rule.limit])
     verdicts = judge(rule, limit, short, case.zone, int(until), in_force)
@@ -153,7 +157,7 @@ def _together(mine: list[Judged]) -> Judged:
 
 
 def _short_term(
-    rule: Rule, given: list[Average], begin: int, raw: dict[str, Any], recipe: Any
+    rule: Rule, given: list[Average], begin: int, raw: dict[str, Any], made: _Made
 ) -> ShortTerm:
     window = duration(rule.short_term).exact
     slots = window // MINUTE
@@ -170,7 +174,7 @@ def _short_term(
     for one in given:
         if one.raw and one.raw not in known:
             parts = [raw[name] for name in one.raw]
-            known[one.raw] = _of_raw(parts, recipe, window, begin)
+            known[one.raw] = made.average(parts, window)
     mean = [known[one.raw] if one.raw else one.value for one in given]
     value = np.array([np.nan if one is None else one for one in mean])[:, None]
     counts = [-1 if one.count is None else one.count for one in given]
@@ -189,7 +193,7 @@ def _short_term(
     )
 
 
-def _made(recipe: Any, raw: list[dict[str, float]]) -> Made:
+def _members_of(recipe: Any, raw: list[dict[str, float]]) -> Made:
     """Return the members of hours that raw values make, which are filled apart."""
     chains, means = chains_of([recipe]), {}
     for role, member in members_of(recipe):
@@ -199,29 +203,50 @@ def _made(recipe: Any, raw: list[dict[str, float]]) -> Made:
     return Made(chains, means, counts)
 
 
-def _of_raw(parts: list[dict[str, float]], recipe: Any, window: int, begin: int) -> float:
-    """Return a short-term average of raw values, in equal parts, through the recipe's chain.
+@dataclass(frozen=True)
+class _Made:
+    """How the judged channel is made of raw values: its recipe, and the channels that are there."""
 
-    Each is converted and then averaged, or the other way round where the recipe's step is the whole
-    short-term average.
-    """
-    if "measured" in recipe:
-        return float(np.mean([one[recipe["measured"]] for one in parts]))
-    if recipe["step_us"] < window:
-        return float(np.mean([converted(recipe, one, begin) for one in parts]))
-    names = {name for one in parts for name in one}
-    means = {name: float(np.mean([one[name] for one in parts])) for name in names}
-    return converted(recipe, means, begin)
+    recipe: Any
+    channels: dict[tuple[str, str], ChannelRow]
+    begin: int
+
+    def average(self, parts: list[dict[str, Any]], window: int) -> float:
+        """Return a short-term average of raw values, in equal parts, through the recipe's chain.
+
+        Each is converted and then averaged, or the other way round where the recipe's step is the
+        whole short-term average.
+        """
+        if "measured" in self.recipe:
+            return float(np.mean([one[self.recipe["measured"]] for one in parts]))
+        if self.recipe["step_us"] < window:
+            return float(np.mean([self.step([one]) for one in parts]))
+        return self.step(parts)
+
+    def step(self, parts: list[dict[str, Any]]) -> float:
+        """Return what the chain makes of a step that holds these raw values."""
+        chains, sums = chains_of([self.recipe]), {}
+        chains.required[:] = 1
+        for role, member in members_of(self.recipe):
+            chains.member[role, 0] = role
+            name, statuses = member["channel"], self._statuses(member)
+            taken = [
+                one[name] for one in parts if name in one and one.get("status", "valid") in statuses
+            ]
+            sums[Role(role)] = np.array([sum(taken, 0.0)]), np.array([len(taken)], np.int32)
+        return float(derived(chains, np.array([self.begin]), sums)[0])
+
+    def _statuses(self, member: dict[str, Any]) -> list[str]:
+        if not member["basis"]:
+            return ["valid"]
+        select = self.channels[member["channel"], member["basis"]].recipe
+        found: list[str] = json.loads(select or "")["statuses"]
+        return found
 
 
 def converted(recipe: Any, raw: dict[str, float], begin: int) -> float:
-    """Return what a recipe's chain makes of raw values, by channel; NaN for what is missing."""
-    chains = chains_of([recipe])
-    means = {}
-    for role, member in members_of(recipe):
-        chains.member[role, 0] = role
-        means[Role(role)] = np.array([raw.get(member["channel"], np.nan)])
-    return float(derived(chains, np.array([begin]), means)[0])
+    """Return what a recipe's chain makes of valid raw values, by channel; NaN for what lacks."""
+    return _Made(recipe, {}, begin).step([raw])
 
 
 def shown(judged: Judged, zone: str) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from alerts.core.chain import Role, derived
+from alerts.core.chain import Role
+from alerts.core.converted import derived
 from ingest.registry_command import apply_registry_file
 from storage.registry_derived import load_derived
 from tests.rules.given import registry
@@ -109,7 +110,7 @@ DRY_FLOW = 1e6 * 273.15 / (273.15 + 120) * 98 / 101.325 * 0.88  # m3/h at 273.15
 CALCULATED = [
     (LCP, "so2", 100 * HOT / 0.88 * (21 - 6) / (21 - 8)),
     (f"channel: so2, {KZ}", "so2", 100 * 1e6 / 3.6e6),
-    (f"channel: ppm, {KZ}", "ppm", 100 * 64.0638 / 22.414 * DRY_FLOW / 3.6e6),
+    (f"channel: ppm, {KZ}", "ppm", 100 * 64.066 / 22.414 * DRY_FLOW / 3.6e6),
     (f"channel: dry, {KZ}", "dry", 100 * (21 - 8) / (21 - 6) * DRY_FLOW / 3.6e6),
     ("channel: dry, value: 1, unit: mg/m3, rules: ied-lcp, basis: {o2: 3}", "dry",
      100 * (21 - 3) / (21 - 6)),
@@ -126,7 +127,9 @@ async def test_a_recipe_computes_what_a_calculator_does(
     )
     found = await load_derived(db, MAY)
     [row] = np.flatnonzero(found.chains.channel == number["id"])
-    means = {role: np.array([measured]) for role, measured in MEASURED.items()}
-    means[Role.MAIN] = np.array([100.0])
+    sums = {
+        role: (np.array([measured]), np.ones(1, np.int32))
+        for role, measured in {Role.MAIN: 100.0, **MEASURED}.items()
+    }
     one = found.chains.take(np.array([row]))
-    assert derived(one, np.array([0]), means)[0] == pytest.approx(result, rel=1e-12)
+    assert derived(one, np.array([0]), sums)[0] == pytest.approx(result, rel=1e-12)

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from ingest.rules_units import MOLAR_MASSES
+from tests.core.golden import VECTORS
 from tests.rules.given import STACK, channels_of, faults_of, recipe_of, registry
+from tests.rules.scenario import converted
 
 EU = "dry, 6 % O2, 273.15 K, 101.3 kPa"
 LCP = "unit: mg/m3, value: 200, rules: ied-lcp, basis: {o2: 6}"
@@ -58,7 +61,13 @@ def test_ppm_become_mg_at_the_reference_state() -> None:
     text = registry(f"channel: ppm, {LCP}")
     recipe = recipe_of(text, "ppm", f"mg/m3, {EU}")
     assert bound(recipe) == {"oxygen": "o2"}
-    assert recipe["main"]["scale"] == pytest.approx(64.0638 / 22.414 * 101.3 / 101.325, rel=1e-12)
+    assert recipe["main"]["scale"] == pytest.approx(64.066 / 22.414 * 101.3 / 101.325, rel=1e-12)
+
+
+def test_molar_masses_are_those_of_the_published_conversions() -> None:
+    codes = {"SO2": "0330", "NO2": "0301", "CO": "0337", "HCl": "0316", "NH3": "0303"}
+    given = {gas: VECTORS[f"P_{gas}"]["input"]["M"] for gas in codes}
+    assert {gas: MOLAR_MASSES[code] for gas, code in codes.items()} == given
 
 
 def test_micrograms_become_milligrams() -> None:
@@ -133,6 +142,23 @@ def test_calibrations_go_into_the_chain_oldest_first() -> None:
     ]
 
 
+def test_each_gas_of_nox_has_its_own_calibrations() -> None:
+    stack = STACK
+    for name, slope in (("no", 1.1), ("no2", 0.9)):
+        functions = f"calibration: [{{from: 2026-03-01, intercept: 2, slope: {slope}}}], "
+        stack = stack.replace(f"{{id: {name}, ", f"{{{functions}id: {name}, ")
+    text = registry(f"channel: nox, {LCP}", stack=stack)
+    recipe = recipe_of(text, "nox", "dry, 6 % O2, 273.15 K, 101.3 kPa")
+    for place, slope in (("main", 1.1), ("second", 0.9)):
+        assert recipe[place]["calibrations"] == [
+            {"from_us": 1_772_305_200_000_000, "intercept": 2.0, "slope": slope}
+        ]
+    # 2 + 1.1 x 30 and 2 + 0.9 x 10, the first as NO2
+    made = converted(recipe, {"no": 30, "no2": 10}, 1_772_305_200_000_000)
+    assert made == pytest.approx(35 * 46 / 30 + 11, rel=1e-12)
+    assert converted(recipe, {"no": 30, "no2": 10}, 0) == pytest.approx(30 * 46 / 30 + 10)
+
+
 def test_substitutes_are_in_the_roles_unit_and_marked() -> None:
     text = registry(
         f"channel: so2, {LCP}, override: {{substitutes: {{temperature: 120, h2o: 12}}}}"
@@ -158,6 +184,77 @@ def test_values_of_other_statuses_count_where_the_rule_set_says_so() -> None:
         "statuses": ["valid", "start_up"],
         "value": "measured",
     }
+
+
+PART_60 = (
+    "value: 1, rules: us-part60, basis: {o2: 7}, unit: mg/m3, "
+    "override: {counts: [start_up, shut_down]}"
+)
+STARTS = "with start_up shut_down, start_up shut_down uncorrected"
+US = "7 % O2, of 20.9 % in air, 293.15 K, 101.325 kPa"
+
+
+def test_values_of_start_up_go_through_the_chain_without_the_reference_oxygen() -> None:
+    text = registry(f"channel: so2, {PART_60}")
+    recipe = recipe_of(text, "so2", f"dry, {US}, {STARTS}")
+    both, alone = "with start_up shut_down", "only start_up shut_down"
+    assert recipe["main"]["basis"] == both
+    assert recipe["uncorrected"] == alone
+    # What tells of the gas is of both; oxygen of those values that are corrected.
+    told = {place: recipe[place]["basis"] for place in bound(recipe)}
+    assert told == {"temperature": both, "pressure": both, "moisture": both, "oxygen": ""}
+    selects = {
+        key: one["statuses"]
+        for key in channels_of(text)
+        for one in (recipe_of(text, *key),)
+        if one["kind"] == "select" and one["value"] == "measured"
+    }
+    starts = ["start_up", "shut_down"]
+    assert selects == {("so2", alone): starts} | {
+        (name, both): ["valid", *starts] for name in ("so2", "t", "p", "h2o")
+    }
+
+
+def test_where_they_do_not_count_nothing_is_left_uncorrected() -> None:
+    text = registry(f"channel: so2, {PART_60.partition(', override')[0]}")
+    assert recipe_of(text, "so2", f"dry, {US}")["uncorrected"] is None
+
+
+def test_a_mass_flow_has_no_reference_oxygen_to_leave_out() -> None:
+    limit = "channel: so2, value: 1, unit: kg/h, rules: us-part60, conditions: [four_hours], "
+    text = registry(f"{limit}override: {{counts: [start_up]}}")
+    [recipe] = [
+        one
+        for key in channels_of(text)
+        for one in (recipe_of(text, *key),)
+        if one["kind"] == "chain" and one["mass"] is not None
+    ]
+    assert recipe["uncorrected"] is None
+    assert recipe["flow"]["basis"] == "with start_up"
+
+
+def test_what_is_stated_at_an_oxygen_cannot_be_left_uncorrected() -> None:
+    [fault] = faults_of(registry(f"channel: dry, {PART_60}"))
+    assert "takes values of start_up and shut_down as measured, but those of dry are at 6 % O2" in (
+        fault.message
+    )
+    text = PART_60.replace("shut_down]", "shut_down], uncorrected: []")
+    assert recipe_of(
+        registry(f"channel: dry, {text}"), "dry", f"dry, {US}, with start_up shut_down"
+    )
+
+
+def test_organic_carbon_is_limited_under_the_code_of_alkanes() -> None:
+    stack = STACK.replace('id: ppm, parameter: "0330"', 'id: ppm, parameter: "2754"')
+    limit = "channel: ppm, value: 10, unit: mg/m3, rules: ied-waste"
+    [fault] = faults_of(registry(limit, stack=stack))
+    assert "molar mass of 2754 is not known" in fault.message
+    carbon = 'override: {basis: {molar_masses: {"2754": 12.011}}}'
+    text = registry(f"{limit}, {carbon}", stack=stack)
+    [basis] = [key[1] for key in channels_of(text) if key[1].startswith("mg/m3")]
+    assert recipe_of(text, "ppm", basis)["main"]["scale"] == pytest.approx(
+        12.011 / 22.414 * 101.3 / 101.325, rel=1e-12
+    )
 
 
 # What a channel or limit says, and what is asked for instead of guessing.
@@ -226,8 +323,8 @@ def test_a_binding_of_the_channel_comes_before_that_of_the_source() -> None:
          "enterprises[0].sources[0].channels[8].nox_of", 'no measured channel "no3"'),
         ("nox_of: {no: no, no2: no2}", "nox_of: {no: no, no2: ppm}",
          "enterprises[0].sources[0].channels[8].nox_of", "whose gas differs"),
-        ("{id: no2, ", "{calibration: [{from: 2026-01-01, slope: 1.1}], id: no2, ",
-         "enterprises[0].sources[0].channels[8].nox_of", "only the calibration of no can"),
+        ("{id: nox, ", "{calibration: [{from: 2026-01-01, slope: 1.1}], id: nox, ",
+         "enterprises[0].sources[0].channels[8].nox_of", "give no and no2 their calibrations"),
         ("unit: mg/m3, period: 60s, nox_of", "unit: ppm, period: 60s, nox_of",
          "enterprises[0].sources[0].channels[8].nox_of", "all in ppm, or all in mg/m3"),
         ("unit: mg/m3, period: 60s, nox_of", "unit: mg/m3, period: 10s, nox_of",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from alerts.core.rules import Rule
+from ingest.rules_units import MOLAR_MASSES
 from tests.rules.given import STACK, faults_of, limits_of, records, registry, rule_of
 
 NOX = ("channel: nox, value: 200, unit: mg/m3, basis: {o2: 6}, rules: us-part75-hour, "
@@ -85,7 +86,7 @@ def test_potential_values_are_in_the_units_of_the_channels() -> None:
     speed = FULL.replace("parameter: flow, unit: m3/h", "parameter: velocity, unit: m/s")
     speed = speed.replace("maximum_load", "area: 10\n        maximum_load")
     main, flow, *_ = year(registry(mass.replace("2e6", "30"), stack=speed))["apart"]
-    assert main["potential"] == pytest.approx(900 * 64.0638 / 24.06, rel=1e-9)
+    assert main["potential"] == pytest.approx(900 * MOLAR_MASSES["0330"] / 24.06, rel=1e-9)
     assert flow["potential"] == 30 * 3600 * 10
 
 

@@ -45,6 +45,10 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
      "period of the calendar"),
     ({"statistic": "share", "share": "0.9", "of": "special_class", "per": "1year"},
      "statistic count"),
+    ({"statistic": "count", "of": "failure_above", "per": "1year"}, "bound is missing"),
+    ({**COUNT, "of": "failure_up_to", "bound": 100}, "failure_up_to is counted apart"),
+    ({**COUNT, "classes": {"number": 20}}, "it is means that are counted in classes"),
+    ({**COUNT, "bound": 100}, "it is for of: failure_up_to and failure_above"),
 ]  # fmt: skip
 
 
@@ -102,6 +106,17 @@ def test_the_special_class_is_made_of_start_ups_alone() -> None:
     assert {row.basis for row in limits_of(text) if row.condition == "record"} == {
         "", "idle", "only start_up shut_down",
     }  # fmt: skip
+
+
+def test_classes_of_failure_are_for_dust_in_mg_m3() -> None:
+    """Their bound is a figure in mg/m3, which is compared with no other unit."""
+    wanted = "conditions: [failure_s15, failure_s16]"
+    text = registry(f"channel: dust, value: 10, unit: mg/m3, rules: bimschv, {wanted}")
+    rules = [json.loads(row.rule or "") for row in limits_of(text)]
+    assert [one["bound"] for one in rules if "condition" in one] == [100.0, 100.0]
+    for other in ("channel: dry, value: 200, unit: mg/m3", "channel: dust, value: 10, unit: ug/m3"):
+        [fault] = faults_of(registry(f"{other}, rules: bimschv, {wanted}"))
+        assert "has no condition" in fault.message
 
 
 def test_weeks_count_from_the_newest_calibration() -> None:

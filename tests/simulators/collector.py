@@ -4,18 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-import aiomqtt
-
+from ingest.mqtt_client import Client
 from tests.fixtures.brokers import Broker
 
 READINGS, STATUS = "ams/v1/+/+/readings", "ams/v1/+/+/status"
 Got = list[tuple[str, bytes]]
 
 
-def _client(broker: Broker) -> aiomqtt.Client:
-    return aiomqtt.Client(
-        "127.0.0.1", broker.port, identifier="collector", clean_session=False, timeout=20
-    )
+def _client(broker: Broker) -> Client:
+    return Client("127.0.0.1", broker.port, identifier="collector", clean_session=False, timeout=20)
 
 
 async def subscribe(broker: Broker, topic: str = READINGS) -> None:
@@ -37,7 +34,7 @@ async def collect(broker: Broker, enough: Callable[[Got], bool], quiet: float = 
     return got
 
 
-async def _read(client: aiomqtt.Client, got: Got) -> None:
+async def _read(client: Client, got: Got) -> None:
     async for message in client.messages:
         assert isinstance(message.payload, bytes)
         got.append((str(message.topic), message.payload))
@@ -45,7 +42,7 @@ async def _read(client: aiomqtt.Client, got: Got) -> None:
 
 async def seen(broker: Broker, count: int) -> None:
     """Wait until so many readings have passed."""
-    async with asyncio.timeout(30), aiomqtt.Client("127.0.0.1", broker.port) as client:
+    async with asyncio.timeout(30), Client("127.0.0.1", broker.port) as client:
         await client.subscribe(READINGS)
         async for _ in client.messages:
             count -= 1
@@ -68,7 +65,7 @@ async def retained(broker: Broker, topic: str, count: int) -> dict[str, bytes]:
 
 async def _retained(broker: Broker, topic: str, count: int) -> dict[str, bytes]:
     states: dict[str, bytes] = {}
-    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+    async with Client("127.0.0.1", broker.port) as client:
         await client.subscribe(topic, qos=1)
         async for message in client.messages:
             assert isinstance(message.payload, bytes)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiomqtt import MqttError
 
+from ingest.mqtt_client import MqttError
 from simulators.broker import parse_broker
 from simulators.errors import BrokerUnreachableError
 from simulators.fault_list import parse_faults

@@ -62,6 +62,19 @@ create table compliance_running (
 ) with (fillfactor = 60);
 create index on compliance_running (finish);
 
+-- Figures of the days of a running period that are over (those that begin before "upto"), so that
+-- the period need not be read from its beginning each hour. Made of blocks and nothing else: what is
+-- deleted here is made again. kind: the rule and zone that they hold for; figures: float8, one
+-- after the other.
+create table compliance_carried (
+    "limit" integer     primary key references limits,
+    start   timestamptz not null,
+    upto    timestamptz not null,
+    kind    bigint      not null,
+    figures bytea       not null
+) with (fillfactor = 60);
+alter table compliance_carried alter figures set storage external; -- compressing costs more
+
 -- Blocks of watched channels that changed since they were judged by: written with the blocks
 -- themselves, removed with what was judged by them.
 create table compliance_due (
@@ -70,6 +83,13 @@ create table compliance_due (
     first   timestamptz not null,                      -- the first and the last changed block
     last    timestamptz not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- Where the data of a channel that is judged begin: with the short-term average of the first
+-- reading that was ever taken of it, valid or not.
+create table compliance_begun (
+    channel integer     primary key references channels,
+    since   timestamptz not null
+);
 
 create view compliance_named as
     select j.start, j.finish, c.enterprise, c.source, c.channel, l.permit,
