@@ -113,7 +113,7 @@ def _rows(verdicts: Verdicts, period: NDArray[np.intp], column: NDArray[np.intp]
     for name, method in zip(FILLED, verdicts.methods, strict=True):
         rows[name] = method[period, column]
     rows["state"] = rows["alone"] = verdicts.state[period, column]
-    measured = rows["valid"] - verdicts.methods.sum(axis=0)[period, column]
+    measured = rows["valid"] - verdicts.filled[period, column]
     rows["complete"] = np.maximum(measured, 0) / np.maximum(rows["expected"], 1)
     rows["rest"] = rows["forecast"] = rows["threshold"] = np.nan
     rows["breaks_at"] = NEVER

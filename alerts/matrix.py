@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.shortterm import ShortTerm
+from alerts.core.shortterm import Made, ShortTerm
 from alerts.core.vocabulary import HOUR, MINUTE
 from alerts.core.zones import block_edges
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from alerts.core.chain import Chains, Role
 
     Rows = NDArray[np.void]
     Channels = NDArray[np.int32]
@@ -45,6 +47,36 @@ class _Grid:
         found = np.full(self._shape, empty, kind)
         found[self._at] = self._rows[field]
         return found[:, self._column]
+
+
+def load_of(rows: Rows, starts: NDArray[np.int64], channels: Channels) -> NDArray[np.float64]:
+    """Return the means of some channels' blocks, (T, n); NaN where there is none."""
+    found: NDArray[np.float64] = _Grid(rows, starts, channels).of("mean", np.nan, "f8")
+    return found
+
+
+def made_of(
+    chains: Chains,
+    members: Mapping[Role, Channels],
+    rows: Rows,
+    quarters: Rows | None,
+    short: ShortTerm,
+) -> Made:
+    """Return the members that ``chains`` make averages of, from their blocks of the same windows.
+
+    ``members`` (n,) by role, 0 where a chain has none. A member's mean counts with the values that
+    its chain requires. ``quarters``: blocks of 15 min, None where nobody asks for quadrants.
+    """
+    means, counts, have = {}, {}, {}
+    for role, channels in members.items():
+        grid = _Grid(rows, short.start, channels)
+        enough = grid.of("count", 0, "i4") >= chains.required[role]
+        means[role] = np.where(enough, grid.of("mean", np.nan, "f8"), np.nan)
+        slots = np.maximum(grid.of("expected", 0, "i4"), 1)
+        counts[role] = grid.of("count", 0, "i4") * np.maximum(short.expected // slots, 1)
+        if quarters is not None and short.rows:
+            have[role] = _quarters(quarters, short.start, short.finish, channels)
+    return Made(chains, means, counts, have)
 
 
 def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks

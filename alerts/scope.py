@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -270,10 +270,4 @@ def _cut(short: ShortTerm, columns: NDArray[np.intp], start: int, end: int) -> S
     """Return some columns, one maybe twice, of the averages that lie in [start, end)."""
     low = int(np.searchsorted(short.start, start))
     high = int(np.searchsorted(short.finish, end, side="right"))
-    rows, channels = short.rows, short.channels
-    found: dict[str, Any] = {"start": short.start[low:high], "finish": short.finish[low:high]}
-    for name in (one.name for one in fields(short) if one.name not in found):
-        part = getattr(short, name)
-        part = part[:, columns] if part.shape[1] == channels else part
-        found[name] = part[low:high] if part.shape[0] == rows else part
-    return replace(short, **found)
+    return short.part(slice(low, high), columns)

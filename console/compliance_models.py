@@ -55,7 +55,8 @@ class Compliance(Model):
     )
     methods: dict[str, int] = Field(
         description="How many were filled as a whole, by method: two digits as in 40 CFR 75, 101 "
-        "the mean and two deviations."
+        "the mean and two deviations. Of a mass whose concentration and flow are filled apart, how "
+        "many of either."
     )
     replaced: float | None = Field(description="What of a mass rests on substitutes.")
     estimate: float | None = Field(

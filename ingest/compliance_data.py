@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alerts.carrying import NO_KEPT
+from alerts.core.chain import Role
 from alerts.core.periods import duration
 from alerts.core.vocabulary import DAY
 from alerts.core.zones import block_edges
-from alerts.matrix import QUARTER, short_term
+from alerts.matrix import QUARTER, load_of, made_of, short_term
 from alerts.scope import changes_of, scopes
 from storage import compliance
 from storage.begun import first_readings, note_begun, read_begun
 from storage.carried import read_carried
+from storage.registry_derived import chains_of
 from storage.verdicts import judged_until
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 _SECOND = 1_000_000
+NO_RECIPE: dict[str, Any] = {"kind": "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,38 @@ class Chunk:
         if any(scope.rule.quadrants for scope in mine):
             both = np.concatenate([columns["main"], columns["value"]])
             rows["quarters"] = await self.blocks(conn, both, QUARTER, start, end)
-        return await asyncio.to_thread(short_term, window, zone, start, end, columns, rows)
+        short = await asyncio.to_thread(short_term, window, zone, start, end, columns, rows)
+        return await self._with_gaps(conn, mine, short, window, start, end)
+
+    async def _with_gaps(
+        self, conn: asyncpg.Connection, mine: Sequence[Scope], short: ShortTerm, *span: int
+    ) -> ShortTerm:
+        """Return the averages with what their gaps are filled by, where any rule asks for it."""
+        if any(scope.rule.load for scope in mine):
+            load = self._column("load")
+            blocks = await self.blocks(conn, load, *span)
+            short = replace(short, load=load_of(blocks, short.start, load))
+        if any(scope.rule.apart for scope in mine):
+            parts = self._ordered()
+            chains = chains_of([one.recipe or NO_RECIPE for one in parts])
+            members = {
+                role: np.array([one.members.get(role, 0) for one in parts], np.int32)
+                for role in sorted({Role.MAIN, *(role for one in parts for role in one.members)})
+            }
+            for role, channels in members.items():
+                chains.member[role] = np.where(channels > 0, channels, -1)
+            every, quarters = np.concatenate(list(members.values())), None
+            blocks = await self.blocks(conn, every, *span)
+            if any(scope.rule.quadrants for scope in mine):
+                quarters = await self.blocks(conn, every, QUARTER, *span[1:])
+            short = replace(short, made=made_of(chains, members, blocks, quarters, short))
+        return short
 
     def _column(self, role: str) -> NDArray[np.int32]:
-        ordered = sorted(self.parts, key=lambda part: self.columns[part.channel])
-        return np.array([getattr(part, role) for part in ordered], np.int32)
+        return np.array([getattr(part, role) for part in self._ordered()], np.int32)
+
+    def _ordered(self) -> list[Parts]:
+        return sorted(self.parts, key=lambda part: self.columns[part.channel])
 
     async def blocks(
         self, conn: asyncpg.Connection, channels: NDArray[np.int32], window: int, *span: int

@@ -50,7 +50,7 @@ class Basis:
 
 @dataclass(config=STRICT, slots=True)
 class Auxiliary:
-    """The channels of the source that tell the state of the gas, and its flow."""
+    """The channels of the source that tell the state of the gas, its flow, and the load."""
 
     o2: Name | None = None
     co2: Name | None = None
@@ -58,6 +58,7 @@ class Auxiliary:
     temperature: Name | None = None
     pressure: Name | None = None
     flow: Name | None = None
+    load: Name | None = None
 
 
 @dataclass(config=STRICT, slots=True)
@@ -104,7 +105,10 @@ class Channel:
 
 @dataclass(config=STRICT, slots=True)
 class Source:
-    """A stack or vent; at ``position`` (WGS 84 latitude, longitude), its mouth's ``area`` in m2."""
+    """A stack or vent; at ``position`` (WGS 84 latitude, longitude), its mouth's ``area`` in m2.
+
+    ``maximum_load``: of what stands behind it, in the unit of the channel that tells the load.
+    """
 
     id: Name
     number: Text | None = None
@@ -113,6 +117,7 @@ class Source:
         | None
     ) = None
     area: Positive | None = None
+    maximum_load: Positive | None = None
     auxiliary: Auxiliary | None = None
     channels: list[Channel] = Field(default_factory=list)
 

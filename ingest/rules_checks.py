@@ -95,7 +95,7 @@ def _check_enterprise(file: int, loc: Loc, enterprise: Enterprise) -> Iterator[F
 
 def _check_binding(file: int, loc: Loc, binding: Auxiliary, source: Source) -> Iterator[Finding]:
     known = {channel.id for channel in source.channels}
-    for role in ("o2", "co2", "h2o", "temperature", "pressure", "flow"):
+    for role in ("o2", "co2", "h2o", "temperature", "pressure", "flow", "load"):
         name = getattr(binding, role)
         if name is not None and name not in known:
             yield Finding(file, (*loc, role), f'there is no channel "{name}" at {source.id}')

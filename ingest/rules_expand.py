@@ -15,18 +15,21 @@ from ingest.registry_values import microseconds, midnight, midnight_after, parse
 from ingest.rules_chain import chain_of
 from ingest.rules_judged import judged
 from ingest.rules_meant import meant
+from ingest.rules_part75 import gaps_of, kept_for
 from ingest.rules_rule import Facts, calibrated_range, leaves_out, newest_calibration, resolved
 from ingest.rules_stack import RuleProblem, Stack
 from ingest.rules_values import LIMIT_AVERAGE, is_fixed, nominal, window_text
 from storage.registry_rows import ChannelRow, LimitRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from ingest.registry_model import Channel, Limit, Permit
+    from ingest.rules_chain import Chain
     from ingest.rules_judged import Judged
     from ingest.rules_model import Condition, RuleVersion
+    from ingest.rules_part75 import Gaps
     from ingest.rules_resolve import RuleSets
 
 RECORD = "record"
@@ -92,23 +95,28 @@ def expand_limit(permit: Permit, limit: Limit, stack: Stack, sets: RuleSets) -> 
 def _expand(case: _Case, stack: Stack, into: Expansion) -> None:
     judgeds: dict[tuple[str, bool, bool], Judged] = {}
     records: dict[tuple[str, str, str], LimitRow] = {}
-    for condition, average in meant(case.limit, case.version, case.channel):
+    wanted = list(meant(case.limit, case.version, case.channel))
+    chain = chain_of(case.limit, case.limit.rules or "", case.version, stack, case.channel)
+    gaps = gaps_of(chain)
+    for condition, average in wanted:
         starts = condition.of == "special_class"
         by_idleness = starts or bool(leaves_out(case.version, condition))
         kind = _short_term(case, condition, average), by_idleness, starts
         if kind not in judgeds:
-            judgeds[kind] = found = _judged(case, stack, kind)
+            judgeds[kind] = found = _judged(case, chain, kind)
             into.channels += found.rows
-            for row in _records(case, kind[0], found):
+            counted = found.main[1] if found.main else ""
+            beside = kept_for(chain, gaps, counted, _windows(case, kind[0]))
+            for row in _records(case, kind[0], found, beside):
                 records.setdefault((row.channel, row.basis, row.average), row)
-        into.limits.append(_row(case, condition, average, kind[0], judgeds[kind]))
+        into.limits.append(_row(case, condition, average, kind[0], judgeds[kind], gaps))
     into.limits += records.values()
 
 
-def _judged(case: _Case, stack: Stack, kind: tuple[str, bool, bool]) -> Judged:
+def _judged(case: _Case, chain: Chain, kind: tuple[str, bool, bool]) -> Judged:
     short_term, by_idleness, starts = kind
     return judged(
-        chain_of(case.limit, case.limit.rules or "", case.version, stack, case.channel),
+        chain,
         case.permit.enterprise,
         short_term=short_term,
         coverage=case.coverage,
@@ -133,8 +141,8 @@ def _short_term(case: _Case, condition: Condition, average: str) -> str:
     return "1h" if nominal("20min") % nominal(case.channel.period) else "20min"
 
 
-def _row(
-    case: _Case, condition: Condition, average: str, short_term: str, found: Judged
+def _row(  # noqa: PLR0913, PLR0917 - what a row consists of
+    case: _Case, condition: Condition, average: str, short_term: str, found: Judged, gaps: Gaps
 ) -> LimitRow:
     limit, channel = case.limit, case.channel
     newest = newest_calibration(channel)
@@ -150,6 +158,7 @@ def _row(
         range=calibrated_range(channel),
         uncertainty=None if newest is None else newest.uncertainty,
         calibrated=None if newest is None else str(parse_day(newest.from_)),
+        gaps=gaps,
     )
     rule = resolved(case.version, condition, facts)
     return _plain_row(case, average, found.basis)._replace(
@@ -182,19 +191,25 @@ def _plain_row(case: _Case, average: str, basis: str) -> LimitRow:
     )
 
 
-def _records(case: _Case, short_term: str, found: Judged) -> Iterator[LimitRow]:
+def _records(
+    case: _Case, short_term: str, found: Judged, beside: Iterable[tuple[str, str, str]]
+) -> Iterator[LimitRow]:
     """Yield a row for each series of block means that must be kept for a condition."""
     name = case.limit.channel
     main = found.main or (name, found.basis)
     windows = [
         (name, found.basis, short_term),
-        (*main, short_term),
         (name, found.idle, short_term),
         (name, found.serviced, short_term),
         (name, found.marks, short_term),
+        *((*main, window) for window in _windows(case, short_term)),
+        *beside,
     ]
-    if case.version.validity.quadrants:
-        windows.append((*main, _QUARTER_HOUR))
     for channel, basis, window in windows:
         if basis is not None:
             yield _plain_row(case, window, basis)._replace(channel=channel, **_OF_RECORDS)
+
+
+def _windows(case: _Case, short_term: str) -> list[str]:
+    """Return the windows of the blocks that short-term averages are judged valid by."""
+    return [short_term, _QUARTER_HOUR] if case.version.validity.quadrants else [short_term]

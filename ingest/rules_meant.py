@@ -23,12 +23,6 @@ def meant(limit: Limit, version: RuleVersion, channel: Channel) -> Iterator[tupl
 
     Raises RuleProblem where there is none, or one that is named is not known.
     """
-    if version.substitution == "part75" and version.potential is None:
-        raise RuleProblem(
-            f"{limit.rules} substitutes by part75, whose last tier is the maximum potential value: "
-            "override: {potential: 5000}, in the unit of the limit (of an amount in kg/h)",
-            "rules",
-        )
     known = [one.id for one in version.conditions]
     for name in (*(limit.conditions or ()), *(limit.values or ())):
         if name not in known:

@@ -128,6 +128,20 @@ class Substitutes:
 
 
 @dataclass(config=STRICT, slots=True)
+class Potentials:
+    """The last tier of "part75" for each quantity that a mass is made of.
+
+    ``concentration`` and ``flow``: the highest, each in the unit of its channel; ``h2o`` and
+    ``o2``: the lowest, in % (of the moisture that a wet concentration is divided by the highest).
+    """
+
+    concentration: Positive | None = None
+    flow: Positive | None = None
+    h2o: Percent | None = None
+    o2: Percent | None = None
+
+
+@dataclass(config=STRICT, slots=True)
 class Classes:
     """So many equal classes, up to ``top`` x the limit, in which averages are counted."""
 
@@ -197,7 +211,8 @@ class RuleVersion:
     before they are compared. ``label`` tells by which end a period is named. ``unverified`` names
     settings that are from memory. ``substitution``: how missing short-term averages are filled
     before longer ones are made of them; ``potential`` is the maximum potential value (in the
-    limit's unit, of amounts in kg/h), the last tier of "part75".
+    limit's unit, of amounts in kg/h), the last tier of "part75"; ``potentials`` those of what a
+    mass is made of, where concentration and flow are filled apart.
     """
 
     from_: Annotated[Day, Field(alias="from")]
@@ -215,6 +230,7 @@ class RuleVersion:
     label: Literal["start", "end"] = "start"
     substitution: Literal["none", "neighbours", "maximum", "mean_two_sigma", "part75"] = "none"
     potential: Positive | None = None
+    potentials: Potentials | None = None
     unverified: list[Text] = Field(default_factory=list)
 
     def __post_init__(self) -> None:

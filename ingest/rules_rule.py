@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from alerts.core.rounding import LARGEST_DENOMINATOR, exact_fraction, thresholds
 from alerts.core.rules import Rule
-from alerts.core.substitution import NOX_LOOK_BACK, SO2_LOOK_BACK
 from ingest.rules_units import AMOUNT
 from ingest.rules_values import is_fixed, window_text
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
     from ingest.registry_model import Calibration, Channel
     from ingest.rules_model import Condition, RuleVersion
+    from ingest.rules_part75 import Gaps
 
 _LEAST = Fraction(1, 10**8)  # of a factor: less than nine significant digits tell
-_NOX = ("0301", "0304")  # whose missing data are looked back for further (40 CFR 75.33(c))
 _FIELDS = [one.name for one in fields(Rule)]
 
 
@@ -32,6 +31,7 @@ class Facts:
 
     ``value`` is the condition's figure and ``daily`` the limit's own, both in ``unit``; ``range``,
     ``uncertainty`` and ``calibrated`` (its day) are those of the channel's newest calibration.
+    ``gaps``: how they are filled.
     """
 
     rules: str
@@ -45,6 +45,7 @@ class Facts:
     range: float | None
     uncertainty: float | None
     calibrated: str | None
+    gaps: Gaps
 
 
 class Resolved(NamedTuple):
@@ -60,6 +61,7 @@ def resolved(version: RuleVersion, condition: Condition, facts: Facts) -> Resolv
     """Return a condition with every setting resolved."""
     rule = _rule(version, condition, facts)
     plain = {name: getattr(rule, name) for name in _FIELDS}
+    plain["apart"] = [asdict(one) for one in rule.apart]
     threshold = thresholds(rule.limit, _followed_factor(condition), "1")[0]
     return Resolved(json.dumps(plain, ensure_ascii=False), threshold, rule.uom)
 
@@ -89,7 +91,7 @@ def _rule(version: RuleVersion, condition: Condition, facts: Facts) -> Rule:
         rules=facts.rules,
         version=version.from_,
         condition=condition.id,
-        clause=condition.clause,
+        clause=f"{condition.clause}{_clause_of(facts.gaps)}",
         verified=condition.verified,
         statistic=condition.statistic,
         average=facts.average,
@@ -117,8 +119,12 @@ def _rule(version: RuleVersion, condition: Condition, facts: Facts) -> Rule:
         decimals=version.decimals,
         label=version.label,
         substitution=version.substitution,
-        look_back=NOX_LOOK_BACK if facts.parameter in _NOX else SO2_LOOK_BACK,
+        look_back=facts.gaps.look_back,
         potential=version.potential,
+        by_load=facts.gaps.by_load,
+        load=facts.gaps.load,
+        maximum_load=facts.gaps.maximum_load,
+        apart=facts.gaps.apart,
         calibration_range=facts.range,
         calibrated_from=facts.calibrated if condition.of == "calibration_weeks" else None,
         classes=None if condition.classes is None else condition.classes.number,
@@ -127,6 +133,15 @@ def _rule(version: RuleVersion, condition: Condition, facts: Facts) -> Rule:
         alert=_is_followed(condition, facts.average),
     )
     return _with_uncertainty(rule, version, facts)
+
+
+def _clause_of(gaps: Gaps) -> str:
+    """Return what tells whether gaps of NOx and flow are filled by ranges of load, if there are."""
+    if not gaps.by_load and not any(one.by_load for one in gaps.apart):
+        return ""
+    if gaps.load is None:
+        return "; gaps of NOx and flow by 75.33(d): no load is told"
+    return f"; gaps of NOx and flow by 75.33(c): ranges of the load that {gaps.load} tells"
 
 
 def _followed_factor(condition: Condition) -> str:

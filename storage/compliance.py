@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,13 +13,16 @@ from alerts.core.compliance import Condition, Version
 from alerts.core.periods import day_on_grid, duration
 from alerts.core.rules import Rule
 from storage.copy import Fields, copy_out
+from storage.registry_derived import ROLES
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from asyncpg import Connection
     from numpy.typing import NDArray
+
+    from alerts.core.chain import Role
 
 QUARTER_S = 900  # seconds: blocks by which quadrants are counted
 
@@ -45,9 +48,9 @@ order by "limit", after
 # Of each value channel: the channel of the times outside normal operation, that of substitutes,
 # that of the AMS's service,
 # and the measured one whose blocks say how many values stand behind a short-term average that was
-# made first and normalised then.
+# made first and normalised then; and that of the load, as the newest rule names it.
 _PARTS = """
-select v.id as channel, i.id as idle, m.id as mark, s.id as serviced, o.id as main
+select v.id as channel, i.id as idle, m.id as mark, s.id as serviced, o.id as main, d.id as load
 from channels v
 left join channels i on (i.enterprise, i.source, i.channel, i.basis)
                       = (v.enterprise, v.source, v.channel, 'idle')
@@ -67,7 +70,28 @@ left join channels o on r.recipe ->> 'kind' = 'chain'
     and (o.enterprise, o.source, o.channel, o.basis)
       = (v.enterprise, v.source, r.recipe -> 'main' ->> 'channel',
          coalesce(r.recipe -> 'main' ->> 'basis', ''))
+left join lateral (
+    select y.rule ->> 'load' as load from limit_versions y join limits l on l.id = y."limit"
+    where l.channel = v.id and y.rule ? 'statistic' order by y.version desc limit 1) w on true
+left join channels d on (d.enterprise, d.source, d.channel, d.basis)
+                      = (v.enterprise, v.source, w.load, '')
 where v.id = any($1)
+"""
+
+# Of value channels whose members are filled apart: the newest recipe, and the channel in each of
+# its places.
+_MEMBERS = """
+select v.id as channel, r.recipe::text as recipe, p.key as place, c.id as member
+from channels v
+join lateral (
+    select recipe from channel_versions
+    where channel = v.id order by version desc limit 1) r on r.recipe ->> 'kind' = 'chain'
+cross join lateral jsonb_each(r.recipe) p
+join channels c on (c.enterprise, c.source, c.channel, c.basis)
+                 = (v.enterprise, v.source, p.value ->> 'channel', p.value ->> 'basis')
+where v.id = any($1) and exists (
+    select from limits l join limit_versions y on y."limit" = l.id
+    where l.channel = v.id and y.rule -> 'apart' <> '[]')
 """
 
 _BLOCK_FIELDS: Fields = (
@@ -98,13 +122,19 @@ cross join lateral (
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The channels whose blocks go with those of a value channel; 0: there is none."""
+    """The channels whose blocks go with those of a value channel; 0: there is none.
+
+    ``recipe`` and ``members``, by place, of one whose members are filled apart.
+    """
 
     channel: int
     idle: int = 0
     mark: int = 0
     main: int = 0
     serviced: int = 0
+    load: int = 0
+    recipe: dict[str, Any] | None = None
+    members: Mapping[Role, int] = field(default_factory=dict)
 
 
 async def read_conditions(
@@ -144,9 +174,21 @@ def _rule(text: str) -> Rule:
 async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:
     """Return which channels' blocks go with those of value channels."""
     rows = await conn.fetch(_PARTS, list(channels))
+    recipes: dict[int, dict[str, Any]] = {}
+    members: dict[int, dict[Role, int]] = {}
+    for row in await conn.fetch(_MEMBERS, list(channels)):
+        recipes[row["channel"]] = json.loads(row["recipe"])
+        members.setdefault(row["channel"], {})[ROLES[row["place"]]] = row["member"]
+    names = ("idle", "mark", "main", "serviced", "load")
     return [
-        Parts(row["channel"], *(row[name] or 0 for name in ("idle", "mark", "main", "serviced")))
+        Parts(
+            number,
+            **{name: row[name] or 0 for name in names},
+            recipe=recipes.get(number),
+            members=members.get(number, {}),
+        )
         for row in rows
+        for number in [row["channel"]]
     ]
 
 

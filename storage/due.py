@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from alerts.core.records import BlockRows
 
 # Blocks of a condition's short-term average, and of quadrants, of the value channel, of what was
-# outside normal operation or substituted, and of the measured channel that it was computed of.
+# outside normal operation or substituted, and of the measured channel that it was computed of; of
+# what tells the load, and of all that it was computed of where gaps of each are filled apart.
 _WATCHED = """
 with watched as (
-    select distinct l.channel, extract(epoch from (v.rule ->> 'short_term')::interval)::int as s
+    select l.channel, extract(epoch from (v.rule ->> 'short_term')::interval)::int as s,
+           array_agg(distinct v.rule ->> 'load') as loads,
+           bool_or(coalesce(v.rule -> 'apart' <> '[]', false)) as apart
     from limits l join limit_versions v on v."limit" = l.id
-    where v.rule ? 'statistic'),
+    where v.rule ? 'statistic' group by 1, 2),
 named as (
-    select w.channel, w.s, c.enterprise, c.source, c.channel as name, c.basis, r.recipe
+    select w.channel, w.s, w.loads, w.apart, c.enterprise, c.source, c.channel as name, c.basis,
+           r.recipe
     from watched w join channels c on c.id = w.channel
     left join lateral (
         select recipe from channel_versions
@@ -42,7 +46,11 @@ join channels b on (b.enterprise, b.source) = (w.enterprise, w.source) and (
     b.channel = w.name and b.basis in (w.basis, 'idle', 'serviced', ltrim(w.basis || ' mark'))
     or (w.recipe ->> 'step_us')::bigint > 60000000
         and b.channel = w.recipe -> 'main' ->> 'channel'
-        and b.basis = coalesce(w.recipe -> 'main' ->> 'basis', ''))
+        and b.basis = coalesce(w.recipe -> 'main' ->> 'basis', '')
+    or b.basis = '' and b.channel = any(w.loads)
+    or w.apart and exists (
+        select from jsonb_each(w.recipe) p
+        where b.channel = p.value ->> 'channel' and b.basis = p.value ->> 'basis'))
 cross join lateral (values (w.s), (900)) as k (window_s)
 order by 1, 2, 3
 """

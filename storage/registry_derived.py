@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     Recipe = dict[str, Any]
 
-_PLACES = ("main", "second", "temperature", "pressure", "moisture", "oxygen", "co2", "flow")
+ROLES = {
+    name: Role[name.upper()]
+    for name in ("main", "second", "temperature", "pressure", "moisture", "oxygen", "co2", "flow")
+}  # by the names of places in recipes
 _ABSENT: dict[str, Any] = {}
 
 
@@ -43,7 +46,7 @@ async def load_derived(conn: asyncpg.Connection, at: datetime) -> Derived:
     members = [
         (number, place, one["channel"], one["basis"])
         for number, recipe in enumerate(recipes)
-        for place, one in _members(recipe)
+        for place, one in members_of(recipe)
     ]
     columns = (list(column) for column in zip(*members, strict=True))
     found = await read_table(conn, queries.MEMBERS, texts, *columns)
@@ -71,12 +74,12 @@ def _applying(rows: NDArray[np.void]) -> NDArray[np.void]:
     return table[np.lexsort((table["since"], table["channel"]))]
 
 
-def _members(recipe: Recipe) -> list[tuple[int, Recipe]]:
+def members_of(recipe: Recipe) -> list[tuple[int, Recipe]]:
     """Return (place, member) of a recipe; the place is the member's role in a chain."""
     if recipe["kind"] == "select":
         return [(Role.MAIN, recipe["of"])]
     found: list[tuple[int, Recipe]] = [
-        (role, recipe[name]) for role, name in zip(Role, _PLACES, strict=False) if recipe[name]
+        (role, recipe[name]) for name, role in ROLES.items() if recipe[name]
     ]
     uncorrected = recipe.get("uncorrected")
     if uncorrected is None:
@@ -129,7 +132,7 @@ def _mask(statuses: Sequence[str]) -> int:
 def _chains(
     versions: NDArray[np.void], members: NDArray[np.void], recipes: Sequence[Recipe]
 ) -> Chains:
-    chains = _table(recipes).take(versions["recipe"].astype(np.intp))
+    chains = chains_of(recipes).take(versions["recipe"].astype(np.intp))
     for name in ("channel", "version", "since", "until"):
         getattr(chains, name)[:] = versions[name]
     place, of = _of_versions(versions, members)
@@ -137,7 +140,7 @@ def _chains(
     return chains
 
 
-def _table(recipes: Sequence[Recipe]) -> Chains:
+def chains_of(recipes: Sequence[Recipe]) -> Chains:
     """Return the recipes as chains, a row each, without members; others than chains are neutral."""
     versions = max(
         (len(_calibrations(recipe, gas)) for recipe in recipes for gas in UNCORRECTED), default=0
@@ -150,13 +153,13 @@ def _table(recipes: Sequence[Recipe]) -> Chains:
 
 
 def _calibrations(recipe: Recipe, gas: Role) -> list[Recipe]:
-    member = recipe.get(_PLACES[gas]) or _ABSENT
+    member = recipe.get(gas.name.lower()) or _ABSENT
     return sorted(member.get("calibrations") or (), key=lambda one: int(one["from_us"]))
 
 
 def _fill(table: Chains, row: int, recipe: Recipe) -> None:
     table.step[row] = recipe["step_us"]
-    for role, member in _members(recipe):
+    for role, member in members_of(recipe):
         table.scale[role, row] = member["scale"]
         table.offset[role, row] = member["offset"]
         table.required[role, row] = member["required"]

@@ -164,6 +164,7 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
         allowed=none,
         left=none,
         substituted=found.tally("substituted", pool.count(found.substituted)),
+        filled=pool.count(found.counts & found.filled),
         methods=_methods(found, pool, value.shape),
         replaced=unknown(value.shape),
         estimate=unknown(value.shape),
@@ -171,10 +172,16 @@ def _verdicts(  # noqa: PLR0913, PLR0917 - what a verdict consists of
 
 
 def _methods(found: Evidence, pool: Pool, shape: tuple[int, ...]) -> Numbers:
-    """Return how many averages that count were filled by each method, (M, P, n)."""
-    if found.method is None:
+    """Return how many averages that count were filled by each method, (M, P, n).
+
+    Of averages whose members are filled apart: how many members' averages were.
+    """
+    if not found.methods:
         return no_methods(shape)
-    return np.stack([pool.count(found.counts & (found.method == one)) for one in METHODS])
+    numbers = np.zeros((len(METHODS), *shape), np.int32)
+    for one in found.methods:
+        numbers += np.stack([pool.count(found.counts & (one == code)) for code in METHODS])
+    return numbers
 
 
 def _expected(found: Evidence, pool: Pool) -> Numbers:

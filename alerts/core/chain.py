@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from alerts.core.conditions import Floats
 
+    Flags = NDArray[np.bool_]
+
 
 class Role(IntEnum):
     """What a measured channel is to a derived one."""

@@ -49,14 +49,30 @@ def derived(chains: Chains, begin: NDArray[np.int64], sums: Sums) -> Floats:
     }
     left = _uncorrected(chains, begin, sums, values)
     missing = _substituted(chains, values, left)
-    result = _concentration(chains, values, left)
-    if Role.FLOW in values:
-        mass = result * _flow(chains, values) * chains.mass
-        result = np.where(np.isnan(chains.mass), result, mass)
+    result = combined(chains, values, left)
     if not chains.mark.any():
         return result
     substituted = np.where(missing & ~np.isnan(result), 1.0, np.nan)
     return np.where(chains.mark, substituted, result)
+
+
+def members(chains: Chains, begin: NDArray[np.int64], means: Values) -> Values:
+    """Return members' means in the unit of their roles, gases calibrated; fixed substitutes put in.
+
+    Of several steps: ``begin`` (T, 1), ``means`` (T, n) in the members' own units.
+    """
+    values = {role: _in_unit(chains, role, begin, mean) for role, mean in means.items()}
+    _substituted(chains, values, None)
+    return values
+
+
+def combined(chains: Chains, values: Values, left: _Uncorrected | None = None) -> Floats:
+    """Return what chains make of their members' values in the units of their roles."""
+    result = _concentration(chains, values, left)
+    if Role.FLOW in values:
+        mass = result * _flow(chains, values) * chains.mass
+        result = np.where(np.isnan(chains.mass), result, mass)
+    return result
 
 
 def _mean(total: Floats, samples: NDArray[np.int32], required: NDArray[np.int32] | int) -> Floats:
@@ -118,8 +134,8 @@ def _substituted(chains: Chains, values: Values, left: _Uncorrected | None) -> N
         absent = np.isnan(value) & ~np.isnan(substitute)
         values[role] = np.where(absent, substitute, value)
         if left is not None and role in {Role.OXYGEN, Role.CO2}:
-            absent &= ~left.whole
-        missing |= absent
+            absent = absent & ~left.whole
+        missing = missing | absent
     return missing
 
 

@@ -243,6 +243,7 @@ def _verdicts(  # noqa: PLR0913 - what a verdict consists of
         allowed=np.full(value.shape, allowed, np.int32),
         left=(allowed - exceeding).astype(np.int32),
         substituted=np.zeros(value.shape, np.int32),
+        filled=np.zeros(value.shape, np.int32),
         methods=no_methods(value.shape),
         replaced=unknown(value.shape),
         estimate=unknown(value.shape),

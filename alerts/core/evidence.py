@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.filling import filled, fills
+from alerts.core.filling import any_filled, filled, fills
 from alerts.core.periods import duration
 from alerts.core.rounding import exact_fraction, round_decimals, round_significant
 from alerts.core.shortterm import first_rows, fits
@@ -39,9 +39,10 @@ class Evidence:
     ``limit``: the emission limit value, (1, n) or (T, n). ``values`` (T, n): validated means,
     rounded no further. ``counts``: valid, the limit in force, and not of an invalid day where
     those are discarded. ``operating``: in operation. ``expected``: in operation, limit in force.
-    ``days``: their validity, where the rule needs it. ``method``: how each average was filled, a
-    ``Method``; None: gaps are not filled. ``short`` holds the filled averages. ``tallies``: what is
-    carried on of the period that the rows begin in; None: they hold it whole.
+    ``days``: their validity, where the rule needs it. ``methods``: how each average was filled,
+    ``Method``s (T, n), or each of the members that it is made of; none where gaps are not filled.
+    ``short`` holds the filled averages. ``tallies``: what is carried on of the period that the rows
+    begin in; None: they hold it whole.
     """
 
     rule: Rule
@@ -54,7 +55,7 @@ class Evidence:
     operating: Flags
     in_force: Flags
     days: Days | None
-    method: NDArray[np.int8] | None = None
+    methods: tuple[NDArray[np.int8], ...] = ()
     tallies: Tallies | None = None
 
     def tally(self, name: str, figures: NDArray[Any]) -> NDArray[Any]:
@@ -69,8 +70,12 @@ class Evidence:
     @property
     def substituted(self) -> Flags:
         """Tell which short-term averages that count rest on a substitute, for all or for a part."""
-        marked = self.counts & (self.short.marked > 0)
-        return marked if self.method is None else marked | (self.counts & (self.method > 0))
+        return self.counts & ((self.short.marked > 0) | self.filled)
+
+    @property
+    def filled(self) -> Flags:
+        """Tell which short-term averages were filled as a whole, or any of their members was."""
+        return any_filled(self.methods, self.counts.shape)
 
     @property
     def expected(self) -> Flags:
@@ -101,12 +106,11 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
     valid, operating = averages(rule, short)
     in_force = np.broadcast_to(forced, valid.shape)
     counts = valid & in_force
-    method = None
+    methods: tuple[NDArray[np.int8], ...] = ()
     if fills(rule):
-        # Before a limit was in force what is missing is not known to be missing.
-        whole = filled(rule, short, zone, valid, operating & (in_force | valid))
-        short, method = replace(short, mean=whole.value), whole.method
-        counts = counts | ((method > 0) & in_force)
+        value, methods = filled(rule, short, zone, valid, operating, in_force)
+        short = replace(short, mean=value)
+        counts = (counts | (any_filled(methods, counts.shape) & in_force)) & ~np.isnan(value)
     values = _validated(rule, short.mean, limits)
     if rule.geometric:
         counts &= values > 0  # what has no logarithm is no part of a geometric mean
@@ -126,7 +130,7 @@ def gather(  # noqa: PLR0913, PLR0917 - as ``statistics.judge``
         operating,
         in_force,
         found,
-        method,
+        methods,
         tallies,
     )
 

@@ -14,34 +14,34 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alerts.core.apart import hours_of, mass_flows, ranges_of
+from alerts.core.part75 import THREE_YEARS, Tiers
 from alerts.core.periods import duration
 from alerts.core.pools import blocks
-from alerts.core.rounding import round_decimals, round_significant
+from alerts.core.rounding import round_significant
 from alerts.core.substitution import (
     LONGEST_GAP,
     Clock,
     Method,
     Substituted,
-    Tiers,
     maximum,
     neighbours,
-    part75,
     with_deviations,
 )
 from alerts.core.vocabulary import HOUR
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from alerts.core.rules import Rule
     from alerts.core.shortterm import ShortTerm
+    from alerts.core.substitution import Codes
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
     Rows = NDArray[np.intp]
-
-THREE_YEARS = 26_280 * HOUR
-AVAILABILITY_HOURS = 8_760  # of operation, in which the monitor's availability is counted
 
 
 def fills(rule: Rule) -> bool:
@@ -60,14 +60,32 @@ def looks_back(rule: Rule) -> int:
     return 0 if rule.substitution == "mean_two_sigma" else THREE_YEARS + LONGEST_GAP
 
 
-def filled(rule: Rule, short: ShortTerm, zone: str, valid: Flags, operating: Flags) -> Substituted:
+def filled(  # noqa: PLR0913, PLR0917 - the rule, the averages and what is known of them
+    rule: Rule, short: ShortTerm, zone: str, valid: Flags, operating: Flags, in_force: Flags
+) -> tuple[Floats, tuple[Codes, ...]]:
     """Return the averages with their gaps filled, NaN where nothing can be said, (T, n).
 
-    ``valid``, ``operating`` (T, n): what is operating and not valid is a gap, also an average that
-    has a value. Raises ValueError for a substitution that is unknown or lacks its figure.
+    And the method of each, or of each of the members that are filled apart. ``valid``,
+    ``operating`` (T, n): what is operating and not valid is a gap, also an average that has a
+    value; ``in_force``: before a limit was, what is missing is not known to be missing. Raises
+    ValueError for a substitution that is unknown or lacks its figure.
     """
+    if rule.substitution == "part75" and rule.apart:
+        return mass_flows(rule, short, valid, operating, in_force)
+    whole = _filled(rule, short, zone, valid, operating & (in_force | valid))
+    return whole.value, (whole.method,)
+
+
+def any_filled(methods: Sequence[Codes], shape: tuple[int, ...]) -> Flags:
+    """Tell where anything was filled, (T, n)."""
+    found = np.zeros(shape, np.bool_)
+    for one in methods:
+        found |= one > 0
+    return found
+
+
+def _filled(rule: Rule, short: ShortTerm, zone: str, valid: Flags, operating: Flags) -> Substituted:
     value = np.where(valid, short.mean, np.nan)
-    clock = Clock(short.start, short.finish, THREE_YEARS)
     match rule.substitution:
         case "neighbours":
             clock = Clock(short.start, short.finish, LONGEST_GAP)
@@ -75,33 +93,14 @@ def filled(rule: Rule, short: ShortTerm, zone: str, valid: Flags, operating: Fla
         case "maximum":
             hours = rule.look_back * HOUR
             back = hours // int(short.finish[0] - short.start[0]) if short.rows else hours
-            return maximum(value, operating, back, clock)
+            return maximum(value, operating, back, Clock(short.start, short.finish, THREE_YEARS))
         case "part75" if rule.potential is not None:
-            tiers = Tiers(rule.potential, rule.look_back)
-            availability = availabilities(short, valid, operating)
-            return part75(value, operating, availability, tiers, clock)
+            tiers = Tiers(rule.potential, rule.look_back, by_load=rule.by_load)
+            return hours_of(short, tiers, value, operating, ranges_of(rule, short))
         case "mean_two_sigma":
             return _of_the_year(rule, short, zone, value, operating)
         case other:
             raise ValueError(f"expected a substitution and its figures, not {other!r}")
-
-
-def availabilities(short: ShortTerm, valid: Flags, operating: Flags) -> Floats:
-    """Return the monitor's availability [%] in each hour, to one decimal, (T, n); NaN before any.
-
-    Hours with valid data of 100 hours of operation, of all so far, then of the last 8,760 within
-    the last 26,280 hours by the clock. 40 CFR 75.32, eq. 8 and 9.
-    """
-    found = np.full(valid.shape, np.nan)
-    early = np.searchsorted(short.start, short.finish - THREE_YEARS)
-    for channel in range(valid.shape[1]):
-        rows = np.flatnonzero(operating[:, channel])
-        good = np.concatenate([[0], np.cumsum(valid[rows, channel])])
-        upto = np.arange(1, len(rows) + 1)
-        since = np.maximum(upto - AVAILABILITY_HOURS, np.searchsorted(rows, early[rows]))
-        share = 100 * (good[upto] - good[since]) / np.maximum(upto - since, 1)
-        found[rows, channel] = round_decimals(share, 1)
-    return found
 
 
 def _of_the_year(

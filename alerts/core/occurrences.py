@@ -179,7 +179,7 @@ def _of_means(found: Evidence) -> Occurrences:
         exceeding=(verdicts.state == Judgement.EXCEEDED) & over,
         substituted=verdicts.substituted * over,
         threshold=verdicts.threshold,
-        methods=verdicts.methods * over if found.method is not None else None,
+        methods=verdicts.methods * over if found.methods else None,
     )
 
 
@@ -243,7 +243,9 @@ def _verdicts(  # noqa: PLR0913 - what a verdict consists of
     exceeding: Numbers,
     allowed: Numbers,
 ) -> Verdicts:
-    limit = parts.threshold
+    limit, methods = parts.threshold, no_methods(value.shape)
+    if parts.methods is not None:
+        methods = np.stack([pool.count(one) for one in parts.methods])
     return Verdicts(
         start=pool.start,
         finish=pool.finish,
@@ -259,11 +261,8 @@ def _verdicts(  # noqa: PLR0913 - what a verdict consists of
         allowed=allowed,
         left=allowed - exceeding,
         substituted=found.tally("substituted", pool.count(parts.substituted)),
-        methods=(
-            no_methods(value.shape)
-            if parts.methods is None
-            else np.stack([pool.count(one) for one in parts.methods])
-        ),
+        filled=methods.sum(axis=0, dtype=np.int32),
+        methods=methods,
         replaced=unknown(value.shape),
         estimate=unknown(value.shape),
     )

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """One of the quantities that a mass flow is made of, and how its gaps are filled.
+
+    ``role``: "main" for the concentration, "flow", "moisture", "oxygen"; ``potential`` in the unit
+    that a chain has for the role (mg/m3, m3/h, a share, %). ``lesser``: the lower value is the
+    careful one. See ``alerts.core.part75.Tiers``.
+    """
+
+    role: str
+    potential: float
+    look_back: int
+    lesser: bool = False
+    by_load: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One condition, such as "95 % of the year's hourly means are at most 200 % of the limit".
 
@@ -47,7 +63,10 @@ class Rule:
 
     ``substitution``: how missing short-term averages are filled before longer ones are made of them
     (``alerts.core.filling``); part75 looks back over ``look_back`` quality-assured hours, its last
-    tier is ``potential``.
+    tier is ``potential``. ``by_load``: the tiers of NOx and flow, by ranges of the load that the
+    source's channel ``load`` tells, whose maximum is ``maximum_load``; without one all hours are in
+    one range. ``apart``: what mass flows are made of, each filled by its own tiers; empty: averages
+    are filled themselves.
 
     ``uncertainty`` is subtracted from each short-term average: "none", "limit" (``share`` of the
     limit), "value" (of the mean, at most of the limit), "calibration" (``uncertainty_amount``).
@@ -96,6 +115,10 @@ class Rule:
     substitution: str = "none"
     look_back: int = 720
     potential: float | None = None
+    by_load: bool = False
+    load: str | None = None
+    maximum_load: float | None = None
+    apart: tuple[Quantity, ...] = ()
     calibration_range: float | None = None
     calibrated_from: str | None = None
     classes: int | None = None
@@ -110,4 +133,6 @@ class Rule:
     @classmethod
     def of_json(cls, entry: Mapping[str, Any]) -> Self:
         """Return the rule that ``dataclasses.asdict`` made ``entry`` of, after JSON."""
-        return cls(**{**entry, "leaves_out": tuple(entry.get("leaves_out", ()))})
+        apart = tuple(Quantity(**one) for one in entry.get("apart", ()))
+        leaves_out = tuple(entry.get("leaves_out", ()))
+        return cls(**{**entry, "leaves_out": leaves_out, "apart": apart})

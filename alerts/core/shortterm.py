@@ -6,19 +6,26 @@ row, also one in which nothing was measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
+    from alerts.core.chain import Chains, Role
     from alerts.core.means import IntArray
 
 
 def _none() -> IntArray:
     return np.zeros((1, 1), np.int32)
+
+
+def _unknown() -> NDArray[np.float64]:
+    return np.full((1, 1), np.nan)
 
 
 def _all_quarters() -> NDArray[np.int8]:
@@ -38,6 +45,8 @@ class ShortTerm:
     ``quarters``: 15-minute quadrants with a value (4 where nobody asked).
     ``marked``: slots that rest on a substitute value. ``serviced``: slots in which the AMS was
     calibrated or maintained.
+    ``load`` (T, n): the source's load in any unit, float64, NaN where it is not known. ``made``:
+    the members of averages that are computed of some, where gaps of each are filled apart.
 
     Raises ValueError, saying what was expected, for shapes that do not fit and unordered windows.
     """
@@ -52,13 +61,15 @@ class ShortTerm:
     quarters: NDArray[np.int8] = field(default_factory=_all_quarters)
     marked: IntArray = field(default_factory=_none)
     serviced: IntArray = field(default_factory=_none)
+    load: NDArray[np.float64] = field(default_factory=_unknown)
+    made: Made | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes and the order."""
         rows = self.mean.shape[0]
         if self.start.shape != (rows,) or self.finish.shape != (rows,):
             raise ValueError(f"expected {rows} starts and finishes, one for each row of mean")
-        for name in ("count", "expected", "idle", "stopped", "quarters", "marked", "serviced"):
+        for name in _FIGURES:
             shape = getattr(self, name).shape
             if not fits(shape, self.mean.shape):
                 raise ValueError(f"expected {name} of shape {self.mean.shape}, not {shape}")
@@ -82,10 +93,52 @@ class ShortTerm:
 
     def between(self, low: int, high: int) -> Self:
         """Return the windows from ``low`` to before ``high``, as views."""
-        named = {one.name: getattr(self, one.name) for one in fields(self)}
-        whole = self.rows
-        cut = {name: part[low:high] if len(part) == whole else part for name, part in named.items()}
-        return type(self)(**cut)
+        return self.part(slice(low, high), slice(None))
+
+    def part(self, rows: slice, columns: NDArray[np.intp] | slice) -> Self:
+        """Return some windows of some channels, one maybe twice; of slices views."""
+        found: dict[str, Any] = {"start": self.start[rows], "finish": self.finish[rows]}
+        for name in ("mean", *_FIGURES):
+            found[name] = _part(getattr(self, name), self.mean.shape, rows, columns)
+        if self.made is not None:
+            found["made"] = self.made.part(rows, columns)
+        return type(self)(**found)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The members of averages that chains make of other averages: mass flows, of concentration.
+
+    ``chains``: n of them. ``means``: by role the members' means (T, n), each in its channel's unit,
+    NaN where it has too few values. ``counts``, ``quarters``: slots with a valid value and
+    15-minute quadrants with one, of each member as ``ShortTerm`` has them of averages; without
+    quarters they are those of the averages.
+    """
+
+    chains: Chains
+    means: Mapping[Role, NDArray[np.float64]]
+    counts: Mapping[Role, IntArray]
+    quarters: Mapping[Role, NDArray[np.int8]] = field(default_factory=dict)
+
+    def part(self, rows: slice, columns: NDArray[np.intp] | slice) -> Self:
+        """Return some windows of some channels."""
+        return type(self)(
+            self.chains.take(columns),
+            {role: one[rows][:, columns] for role, one in self.means.items()},
+            {role: one[rows][:, columns] for role, one in self.counts.items()},
+            {role: one[rows][:, columns] for role, one in self.quarters.items()},
+        )
+
+
+_FIGURES = ("count", "expected", "idle", "stopped", "quarters", "marked", "serviced", "load")
+
+
+def _part(
+    values: NDArray[Any], whole: tuple[int, ...], rows: slice, columns: NDArray[np.intp] | slice
+) -> NDArray[Any]:
+    """Return a part of what is of shape ``whole``; a row or column that stands for all stays."""
+    found = values[:, columns] if values.shape[1] == whole[1] else values
+    return found[rows] if len(values) == whole[0] else found
 
 
 def fits(shape: tuple[int, ...], whole: tuple[int, int]) -> bool:

@@ -48,7 +48,8 @@ class Verdicts:
     many may, and how many more may; below zero: so many too many. ``exceeding`` and ``allowed``
     are ``NONE`` where the condition has no such number, and ``left`` then is without a meaning.
     ``substituted``: short-term averages, of those that count, that rest on a substitute, for a part
-    of them or as a whole. ``methods`` (M, P, n): how many were filled as a whole, by ``METHODS``.
+    of them or as a whole; ``filled``: as a whole. ``methods`` (M, P, n): how many were filled as a
+    whole, by ``METHODS``; of a mass whose members are filled apart, of each member.
     ``replaced`` [t]: what of a mass rests on substitutes; ``estimate`` [t]: what the hours of which
     nothing is known would have made at the mean rate of the others, beside the mass; NaN of
     anything but a mass.
@@ -68,6 +69,7 @@ class Verdicts:
     allowed: Numbers
     left: Numbers
     substituted: Numbers
+    filled: Numbers
     methods: Numbers
     replaced: Floats
     estimate: Floats
@@ -116,7 +118,7 @@ def either(alternatives: Sequence[Verdicts]) -> Verdicts:
 
 _BY_CHANNEL = (
     "value", "raw", "threshold", "state", "valid", "expected", "exceeding", "allowed", "left",
-    "substituted", "replaced", "estimate",
+    "substituted", "filled", "replaced", "estimate",
 )  # fmt: skip
 
 

@@ -32,11 +32,13 @@ async def test_the_verdict_says_how_many_were_filled_and_how(plant: Plant) -> No
     async with serving(plant.pool) as api:
         [item] = await api.items("compliance")
     Compliance.model_validate(item)
-    # Of 102 hours 100 are measured: 98 %, so the first gap is that of 06; of 212, 150: 70.8 %. Two
-    # more hours have passed since the last one that was measured.
-    assert item["methods"] == {"06": 2, "12": 62}
+    # Of 102 hours 100 are measured: 98 %, so the first gap is that of 06. Of 152 + k, 150: 95 % up
+    # to the 5th hour of the second gap, 90 % up to the 14th, 80 % up to the 35th. Two more hours
+    # have passed since the last one that was measured.
+    assert item["methods"] == {"06": 2, "08": 5, "09": 9, "10": 21, "12": 27}
     assert item["substituted"] == 64
-    measured, replaced = (100 * 100 + 50 * 200 + 4 * 300) / 1000, (2 * 150 + 62 * 900) / 1000
+    measured = (100 * 100 + 50 * 200 + 4 * 300) / 1000
+    replaced = (2 * 150 + 14 * 250 + 21 * 200 + 27 * 900) / 1000
     assert (item["value"], item["replaced"]) == (round(measured + replaced, 9), round(replaced, 9))
     assert item["state"] == "exceeded"
     assert (item["complete"], item["estimate"]) == (154 / 218, 0.0)

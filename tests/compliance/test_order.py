@@ -52,7 +52,8 @@ async def verdicts(plant: Plant) -> list[tuple[Any, ...]]:
     rows = await plant.pool.fetch(
         'select "limit", start, finish, value, raw, state, alone, valid, expected, exceeding,'
         " allowed, substituted, replaced, estimate, filled_06, filled_07, filled_08, filled_09,"
-        " filled_10, filled_12, filled_101 from current_compliance where over order by 1, 3"
+        " filled_10, filled_11, filled_12, filled_101 from current_compliance where over"
+        " order by 1, 3"
     )
     return [tuple(row) for row in rows]
 

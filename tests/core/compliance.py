@@ -89,15 +89,15 @@ def _printed(
         short.start.tolist(), short.finish.tolist(), column(short.mean), column(short.count),
         column(short.expected), column(np.atleast_2d(limit)), column(short.idle),
         column(short.stopped), column(short.quarters), column(short.marked), column(in_force),
-        column(short.serviced),
+        column(short.serviced), column(short.load),
         strict=True,
     )  # fmt: skip
     return [
         Short(
             start, finish, None if np.isnan(mean) else Fraction(repr(mean)), count, expected,
-            Fraction(repr(at)), *rest,
+            Fraction(repr(at)), *[*rest, None if np.isnan(load) else Fraction(repr(load))],
         )
-        for start, finish, mean, count, expected, at, *rest in columns
+        for start, finish, mean, count, expected, at, *rest, load in columns
     ]  # fmt: skip
 
 

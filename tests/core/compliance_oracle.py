@@ -27,7 +27,7 @@ class Part(NamedTuple):
     counts: bool
     exceeds: bool
     marked: int
-    methods: tuple[int, ...] = (0,) * 7
+    methods: tuple[int, ...] = (0,) * 8
 
 
 class Judge(Events):
@@ -63,7 +63,7 @@ class Judge(Events):
                     one.over and one.state != "not_assessable",
                     one.over and one.state == "exceeded",
                     one.substituted if one.over else 0,
-                    one.methods if one.over else (0,) * 7,
+                    one.methods if one.over else (0,) * 8,
                 )
                 for one in self.means()
             ]  # fmt: skip
@@ -179,5 +179,5 @@ class Judge(Events):
             exceeding=exceeding,
             allowed=allowed,
             substituted=sum(part.marked for part in members),
-            methods=tuple(sum(part.methods[code] for part in members) for code in range(7)),
+            methods=tuple(sum(part.methods[code] for part in members) for code in range(8)),
         )

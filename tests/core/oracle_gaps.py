@@ -26,6 +26,7 @@ class Gaps(Calendar):
 
     rule: Rule
     shorts: Sequence[Short]
+    lesser = False  # moisture: the lower value is the careful one
 
     @abstractmethod
     def measured(self, short: Short) -> bool:
@@ -76,29 +77,32 @@ class Gaps(Calendar):
             case "mean_two_sigma":
                 return self.two_sigma(hours[place])
         long = hours[last].finish - begin > LONG
-        return self.tier(hours, (first, last), before, beside, long=long)
+        if rule.by_load:
+            held = [s for s in hours[:first] if self.measured(s) and s.start >= begin - back]
+            return self.load_tier(hours, (first, place, last), held, beside, long=long)
+        return self.tier(hours, (first, place, last), before, beside, long=long)
 
     def tier(  # noqa: PLR0911 - a table
         self,
         hours: list[Short],
-        gap: tuple[int, int],
+        gap: tuple[int, int, int],
         before: list[Fraction],
         beside: Fraction | None,
         *,
         long: bool,
     ) -> Fill | None:
-        """40 CFR 75.33(b), as its table says it."""
-        rule, length = self.rule, gap[1] - gap[0] + 1
+        """40 CFR 75.33(b), as its table says it, for one hour of a gap; 75.37 turned round."""
+        rule, length = self.rule, gap[2] - gap[0] + 1
         assert rule.potential is not None
-        highest = Fraction(str(rule.potential)), 12
+        utmost = Fraction(str(rule.potential)), 12
         if not before:
-            return highest
+            return utmost
         if len(before) < rule.look_back:
             return None if beside is None else (beside, 7)
         available = self.available(hours, gap[1])
         if long or available < 80:
-            return highest
-        recent = sorted(before[-rule.look_back :])
+            return utmost
+        recent = sorted(before[-rule.look_back :], reverse=self.lesser)
         if available < 90:
             return recent[-1], 10
         if beside is None:
@@ -106,8 +110,65 @@ class Gaps(Calendar):
         if length <= (24 if available >= 95 else 8):
             return beside, 6
         percent = 90 if available >= 95 else 95
-        rank = -(-len(recent) * percent // 100)
-        return max(recent[rank - 1], beside), 8 if percent == 90 else 9
+        return self.careful(self.ranked(recent, percent), beside), 8 if percent == 90 else 9
+
+    def careful(self, *values: Fraction) -> Fraction:
+        return min(values) if self.lesser else max(values)
+
+    def ranked(self, recent: list[Fraction], percent: int) -> Fraction:
+        """The least value that so many percent do not exceed; turned round: 10 % and 5 %."""
+        ascending = sorted(recent)
+        share = 100 - percent if self.lesser else percent
+        return ascending[-(-len(ascending) * share // 100) - 1]
+
+    def load_tier(  # noqa: PLR0911 - a table
+        self,
+        hours: list[Short],
+        gap: tuple[int, int, int],
+        held: list[Short],
+        beside: Fraction | None,
+        *,
+        long: bool,
+    ) -> Fill | None:
+        """40 CFR 75.33(c), 75.31(c): by tenths of the maximum load; all in one without load."""
+        rule, length = self.rule, gap[2] - gap[0] + 1
+        assert rule.potential is not None
+        utmost = Fraction(str(rule.potential)), 12
+        own = self.tenth(hours[gap[1]])
+        if own is None:
+            return utmost
+        known = [s for s in held if (self.tenth(s) or 0) >= own]
+        if not known:
+            return utmost
+        nearest = min(self.tenth(s) or 0 for s in known)
+        values = [s.mean for s in known if self.tenth(s) == nearest and s.mean is not None]
+        recent = values[-rule.look_back :]
+        mean = sum(recent, Fraction(0)) / len(recent)
+        if len(held) < rule.look_back:
+            return mean, 7
+        available = self.available(hours, gap[1])
+        if long or available < 80:
+            return utmost
+        if available < 90 or nearest != own:
+            return max(recent), 10
+        if length <= (24 if available >= 95 else 8):
+            return mean, 11
+        if beside is None:
+            return None
+        percent = 90 if available >= 95 else 95
+        return max(self.ranked(recent, percent), beside), 8 if percent == 90 else 9
+
+    def tenth(self, short: Short) -> int | None:
+        """1 up to 10 % of the maximum load, 10 above 90 %."""
+        if self.rule.load is None or self.rule.maximum_load is None:
+            return 1
+        if short.load is None:
+            return None
+        share = short.load / Fraction(str(self.rule.maximum_load))
+        for edge in range(1, 10):
+            if share <= Fraction(edge, 10):
+                return edge
+        return 10
 
     def available(self, hours: list[Short], last: int) -> Decimal:
         """Percent of the last 8,760 hours of operation within three years, to a tenth."""

@@ -37,6 +37,7 @@ class Short:
     marked: int = 0
     in_force: bool = True
     serviced: int = 0
+    load: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Verdict:
     exceeding: int = -1
     allowed: int = -1
     substituted: int = 0
-    methods: tuple[int, ...] = (0,) * 7
+    methods: tuple[int, ...] = (0,) * 8
     replaced: Decimal | None = None
     estimate: Decimal | None = None
 
@@ -255,7 +256,7 @@ class Means(Gaps):
 
     def methods_of(self, used: list[Short]) -> tuple[int, ...]:
         codes = [self.filled[short.start][1] for short in used if short.start in self.filled]
-        return tuple(codes.count(code) for code in (6, 7, 8, 9, 10, 12, 101))
+        return tuple(codes.count(code) for code in (6, 7, 8, 9, 10, 11, 12, 101))
 
     def hours(self, short: Short) -> Fraction:
         clock = Fraction(short.finish - short.start, HOUR)

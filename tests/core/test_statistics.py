@@ -114,6 +114,11 @@ STATISTICS: list[dict[str, Any]] = [
             {"substitution": "neighbours"},
             {"substitution": "maximum", "look_back": 20},
             {"substitution": "part75", "look_back": 30, "potential": 999.5},
+            {"substitution": "part75", "look_back": 30, "potential": 999.5, "by_load": True},
+            {
+                "substitution": "part75", "look_back": 30, "potential": 999.5, "by_load": True,
+                "load": "mw", "maximum_load": 320.0,
+            },
             {"substitution": "mean_two_sigma"},
         )
         for what in (
@@ -175,6 +180,7 @@ def shorts(draw: st.DrawFn, start: int, length: int, rows: int, n: int) -> Short
         quarters=quarters.astype(np.int8),
         marked=chance.choice([0, 0, 0, 5], (rows, n)).astype(np.int32),
         serviced=chance.choice([0, 0, 3], (rows, n)).astype(np.int32),
+        load=chance.choice([np.nan, 0.0, 30.0, 32.0, 32.5, 288.0, 310.0, 400.0], (rows, n)),
     )
 
 
@@ -256,4 +262,4 @@ def test_the_order_of_channels_does_not_matter(case: Case, order: list[int]) -> 
         assert np.array_equal(getattr(here, name)[:, order], getattr(there, name), equal_nan=True)
 
 
-_WIDE = {"mean", "count", "idle", "stopped", "quarters", "marked", "serviced"}
+_WIDE = {"mean", "count", "idle", "stopped", "quarters", "marked", "serviced", "load"}

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.core import part75 as p
 from alerts.core import substitution as s
-from alerts.core.substitution import Method, Tiers
+from alerts.core.part75 import Tiers
+from alerts.core.substitution import Method
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +59,7 @@ def test_the_tiers_of_sulphur_dioxide(
     availability: float, gap: int, substitute: float, method: int
 ) -> None:
     value = year(gap)
-    found = s.part75(value, always(value), np.full_like(value, availability), Tiers(POTENTIAL))
+    found = p.part75(value, always(value), np.full_like(value, availability), Tiers(POTENTIAL))
     assert substitutes(found) == ({substitute}, {method})
     np.testing.assert_array_equal(found.value[~np.isnan(value)], value[~np.isnan(value)])
     assert (found.method[720 : 720 + gap, 0] == method).all()
@@ -65,7 +67,7 @@ def test_the_tiers_of_sulphur_dioxide(
 
 def test_the_neighbours_where_they_are_above_the_percentile() -> None:
     value = year(30, after=1940.0)
-    found = s.part75(value, always(value), np.full_like(value, 99.0), Tiers(POTENTIAL))
+    found = p.part75(value, always(value), np.full_like(value, 99.0), Tiers(POTENTIAL))
     assert substitutes(found) == ({1000.0}, {8})
 
 
@@ -84,13 +86,13 @@ def test_the_tiers_of_moisture_are_turned_round(
 ) -> None:
     value = year(gap)
     tiers = Tiers(3.0, lesser=True)
-    found = s.part75(value, always(value), np.full_like(value, availability), tiers)
+    found = p.part75(value, always(value), np.full_like(value, availability), tiers)
     assert substitutes(found) == ({substitute}, {method})
 
 
 def test_before_the_look_back_is_full_and_before_any_value() -> None:
     value = column([NAN, 100.4, NAN, 110.0, NAN])
-    found = s.part75(value, always(value), np.full_like(value, 99.0), Tiers(POTENTIAL))
+    found = p.part75(value, always(value), np.full_like(value, 99.0), Tiers(POTENTIAL))
     assert found.method[:, 0].tolist() == [12, 0, 7, 0, -1]
     np.testing.assert_array_equal(found.value[:, 0], [POTENTIAL, 100.4, 105.2, 110.0, NAN])
 
@@ -98,22 +100,24 @@ def test_before_the_look_back_is_full_and_before_any_value() -> None:
 def test_the_look_back_is_that_of_the_quantity_and_of_measured_hours() -> None:
     value = year(30)
     availability = np.full_like(value, 99.0)
-    assert s.NOX_LOOK_BACK == 2160
-    found = s.part75(value, always(value), availability, Tiers(POTENTIAL, s.NOX_LOOK_BACK))
+    assert p.NOX_LOOK_BACK == 2160
+    found = p.part75(value, always(value), availability, Tiers(POTENTIAL, p.NOX_LOOK_BACK))
     assert substitutes(found)[1] == {7}
-    found = s.part75(value, always(value), availability, Tiers(POTENTIAL, 10))
+    found = p.part75(value, always(value), availability, Tiers(POTENTIAL, 10))
     assert substitutes(found) == ({718.0}, {8})  # of 711 to 719 and 60
     value[5] = NAN
-    found = s.part75(value, always(value), availability, Tiers(POTENTIAL))
+    found = p.part75(value, always(value), availability, Tiers(POTENTIAL))
     assert found.method[-2, 0] == Method.INITIAL  # 719 are measured
 
 
-def test_a_gap_goes_by_the_availability_of_its_last_hour() -> None:
+def test_each_hour_of_a_gap_goes_by_its_own_availability() -> None:
+    """40 CFR 75.33(b)(1): "for that hour of the missing data period"."""
     value = year(2)
     availability = np.full_like(value, 95.0)
     availability[721] = 85.0
-    found = s.part75(value, always(value), availability, Tiers(POTENTIAL))
-    assert substitutes(found)[1] == {10}
+    found = p.part75(value, always(value), availability, Tiers(POTENTIAL))
+    assert found.method[719:, 0].tolist() == [0, 6, 10, 0]
+    assert found.value[719:, 0].tolist() == [60.0, 70.0, 720.0, 80.0]
 
 
 def test_gaps_are_counted_in_hours_of_operation() -> None:
@@ -125,7 +129,7 @@ def test_gaps_are_counted_in_hours_of_operation() -> None:
     value = np.insert(year(24), 730, np.full(100, NAN))[:, None]
     operating = np.ones_like(value, np.bool_)
     operating[730:830] = False
-    found = s.part75(value, operating, np.full_like(value, 95.0), Tiers(POTENTIAL))
+    found = p.part75(value, operating, np.full_like(value, 95.0), Tiers(POTENTIAL))
     assert np.unique(found.method).tolist() == [-1, 0, 6]
 
 
@@ -162,7 +166,7 @@ def test_mean_and_two_deviations_of_each_channel() -> None:
 @pytest.mark.parametrize(("percent", "edge"), [(90, 648), (95, 684), (10, 72), (5, 36)])
 def test_percentiles_are_ranks(percent: int, edge: int) -> None:
     values = np.random.default_rng(1).permutation(np.arange(1.0, 721.0))
-    assert s.percentile(values, percent) == edge
+    assert p.percentile(values, percent) == edge
     assert np.quantile(values, percent / 100, method="inverted_cdf") == edge
 
 

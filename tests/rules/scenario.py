@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from alerts.core.chain import Role
 from alerts.core.converted import derived
 from alerts.core.periods import day_on_grid, duration
 from alerts.core.rules import Rule
-from alerts.core.shortterm import ShortTerm
+from alerts.core.shortterm import Made, ShortTerm
 from alerts.core.statistics import either, judge
 from alerts.core.verdicts import METHODS
 from alerts.core.vocabulary import MINUTE, SECOND, Judgement
@@ -27,7 +27,7 @@ from alerts.core.zones import zone_info
 from ingest.registry_file import parse_source
 from ingest.registry_read import parse_registry_text
 from ingest.registry_rows import registry_rows
-from storage.registry_derived import _members, _table
+from storage.registry_derived import chains_of, members_of
 from tests.rules.shorthand import Average, averages
 
 if TYPE_CHECKING:
@@ -135,8 +135,10 @@ def _judged(case: Case, row: LimitRow, channels: dict[tuple[str, str], ChannelRo
     if any(one.raw for one in given):
         text = channels[row.channel, row.basis].recipe
         recipe = {"measured": row.channel} if text is None else json.loads(text)
-    made = _Made(recipe, channels, begin)
-    short = _short_term(rule, given, begin, case.said.get("raw", {}), made)
+    raw, made = case.said.get("raw", {}), _Made(recipe, channels, begin)
+    short = _short_term(rule, given, begin, raw, made)
+    if rule.apart:
+        short = replace(short, made=_members_of(recipe, [raw[one.raw[0]] for one in given]))
     until = instant(case.said["until"], case.zone) if "until" in case.said else short.finish[-1]
     grid = duration(rule.short_term).grid
     since, end = (
@@ -187,7 +189,18 @@ def _short_term(
         quarters=column([one.quarters for one in given]).astype(np.int8),
         marked=column([one.marked for one in given]),
         serviced=column([one.serviced for one in given]),
+        load=np.array([[np.nan if one.load is None else one.load] for one in given]),
     )
+
+
+def _members_of(recipe: Any, raw: list[dict[str, float]]) -> Made:
+    """Return the members of hours that raw values make, which are filled apart."""
+    chains, means = chains_of([recipe]), {}
+    for role, member in members_of(recipe):
+        chains.member[role, 0] = role
+        means[Role(role)] = np.array([[one.get(member["channel"], np.nan)] for one in raw])
+    counts = {role: np.where(np.isnan(one), 0, 60).astype(np.int32) for role, one in means.items()}
+    return Made(chains, means, counts)
 
 
 @dataclass(frozen=True)
@@ -212,9 +225,9 @@ class _Made:
 
     def step(self, parts: list[dict[str, Any]]) -> float:
         """Return what the chain makes of a step that holds these raw values."""
-        chains, sums = _table([self.recipe]), {}
+        chains, sums = chains_of([self.recipe]), {}
         chains.required[:] = 1
-        for role, member in _members(self.recipe):
+        for role, member in members_of(self.recipe):
             chains.member[role, 0] = role
             name, statuses = member["channel"], self._statuses(member)
             taken = [

@@ -32,6 +32,7 @@ class Average:
     stopped: int = 0
     marked: int = 0
     serviced: int = 0
+    load: float | None = None
 
 
 def averages(text: str) -> list[Average]:
@@ -74,7 +75,7 @@ def _average(words: list[str]) -> Average:
 
 
 def _qualifiers(words: list[str]) -> dict[str, Any]:
-    """Return the settings of ``40/60``, ``3 quarters``, ``20 stopped``, ``5 substituted``."""
+    """Return the settings of ``40/60``, ``3 quarters``, ``20 stopped``, ``35 load``."""
     return dict(_each_qualifier(words))
 
 
@@ -91,7 +92,5 @@ def _each_qualifier(words: list[str]) -> Iterator[tuple[str, int]]:
             if what == "stopped":
                 yield "stopped", number
         else:
-            yield (
-                {"quarters": "quarters", "substituted": "marked", "serviced": "serviced"}[what],
-                number,
-            )
+            names = {"substituted": "marked", "quarters": what, "serviced": what, "load": what}
+            yield names[what], number

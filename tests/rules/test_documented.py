@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ingest.registry_read import parse_registry_text
 from ingest.rules_resolve import preset, preset_names, read_rule_set
-from tests.rules.given import limits_of
+from tests.rules.given import limits_of, rule_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rule-sets.md").read_text(encoding="utf-8")
-REGISTRY, RULE_SET = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+REGISTRY, RULE_SET, PART75 = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_registry_is_valid_and_judges_what_it_says() -> None:
@@ -31,6 +31,13 @@ def test_the_rule_set_is_valid_alone_and_in_a_registry() -> None:
     text = text.replace("        rules: plant-rules\n", "        rules: plant-rules\n"
                         "        basis: {o2: 6}\n")  # fmt: skip
     assert parse_registry_text("plant.yaml", f"{text}rule_sets:\n  - {indented}\n")
+
+
+def test_the_registry_of_part_75_fills_each_quantity_by_the_load() -> None:
+    [rule] = [rule_of(row) for row in limits_of(PART75) if "statistic" in rule_of(row)]
+    potentials = {one["role"]: one["potential"] for one in rule["apart"]}
+    assert (potentials["flow"], potentials["moisture"]) == (1.2e6, 0.03)
+    assert (rule["load"], rule["maximum_load"]) == ("mw", 320.0)
 
 
 def test_every_rule_set_and_condition_is_in_the_table() -> None:
