@@ -69,6 +69,11 @@ def _concentration(unit: str, **basis: Any) -> dict[str, Any]:
 
 CASES = {
     "kz-20min": Case(
+        {"parameter": "0330", "unit": "mg/m3", "period": "60s"},
+        {"value": 150, "unit": "mg/m3", "average": "20min", "rules": "kz-20min"},
+        "20min", "year",
+    ),
+    "kz-20min-tonnes": Case(
         {"parameter": "0330", "unit": "kg/h", "period": "60s"},
         {"value": 5000, "unit": "t", "average": "1year", "rules": "kz-20min"},
         "20min", "year",
