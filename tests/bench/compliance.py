@@ -6,7 +6,8 @@ registry was applied; then hour after hour is stored and judged, as the server d
 the straightforward way, in the same minute: one SQL statement an hour that works out the mean of
 the running period, and how many averages of it lie above the limit, of every channel.
 
-Times are of the processor, Python's and PostgreSQL's. ``--quick`` for fewer channels.
+The first hour is the one of a day in which what is carried on moves on by a day. Times are of the
+processor, Python's and PostgreSQL's. ``--quick`` for fewer channels.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 ZONE = "+05:00"
 YEAR = datetime(2025, 12, 31, 19, tzinfo=UTC)  # 2026 in the zone
-NOW = datetime(2026, 12, 19, 22, tzinfo=UTC)  # 3 in the morning of 20 December
+NOW = datetime(2026, 12, 19, 21, tzinfo=UTC)  # 2 in the morning: the first hour ends a day
 VALUES = 10  # channels of a source
 
 
