@@ -64,6 +64,7 @@ class Follower:
     _watched: due.Watched = due.NOTHING
     _failed: set[int] = field(default_factory=set)
     _quiet_at: int = 0
+    _counted_at: int = 0
     _version: int = -1
 
     @property
@@ -105,6 +106,11 @@ class Follower:
             done = [int(row["id"]) for row in found if not self._fails(int(row["channel"]))]
             async with self.pool.acquire() as conn:
                 await due.forget_due(conn, done)
+        if until - self._counted_at >= MINUTE:  # there may be millions
+            await self._count()
+            self._counted_at = until
+
+    async def _count(self) -> None:
         async with self.pool.acquire() as conn:
             counts = await verdicts.count_running(conn)
         for judgement in Judgement:
