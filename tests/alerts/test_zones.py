@@ -111,6 +111,7 @@ async def test_a_day_in_india_ends_at_half_past_six() -> None:
     for first in range(0, len(readings), 60):  # so few that the board itself moves on
         part = readings[first : first + 60]
         await judging.feed(part, part[-1].time)
+    await judging.engine.flush()
     assert judging.store.blocks[DAY, begin] == [(99.0, 24 * 60)]
 
 
