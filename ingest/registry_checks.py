@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.registry_faults import Finding
 from ingest.registry_loose import UNKNOWN
 from ingest.registry_values import microseconds
-from ingest.rules_values import CALENDAR, nominal
+from ingest.rules_values import nominal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,11 +193,6 @@ def _check_plain_limit(checks: _Checks, where: _Where, limit: Limit, channel: Ch
         )
     if limit.average is None:
         checks.report(where, "average is missing")
-    elif limit.average in CALENDAR:
-        checks.report(
-            (file, (*loc, "average")),
-            f'a limit over "{limit.average}" is judged by a rule set: name one (rules: kz-20min)',
-        )
     elif UNKNOWN not in (limit.average, channel.period) and (
         microseconds(limit.average) % microseconds(channel.period)
     ):

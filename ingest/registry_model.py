@@ -33,7 +33,9 @@ from ingest.registry_types import (
 )
 from ingest.registry_values import check_period, check_url, parse_day
 from ingest.rules_model import ConditionId, RuleSet  # noqa: TC001 - pydantic reads them
-from ingest.rules_values import check_limit_average
+from ingest.rules_values import CALENDAR, check_limit_average
+
+USUAL_RULES = "kz-20min"  # of limits over a calendar period that name none
 
 
 @dataclass(config=STRICT, slots=True)
@@ -168,7 +170,8 @@ class Limit:
 
     With ``rules`` the rule set's conditions name the windows, where ``average`` does not; ``basis``
     is the state that the value is written for, ``override`` changes fields of the rule set,
-    ``conditions`` picks some of it and ``values`` gives some of them figures of their own.
+    ``conditions`` picks some of it and ``values`` gives some of them figures of their own. A limit
+    over a week or longer that names none has the usual rules of Kazakhstan.
     """
 
     source: Name
@@ -188,6 +191,11 @@ class Limit:
     values: dict[ConditionId, Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e9)]] | None = (
         None
     )
+
+    def __post_init__(self) -> None:
+        """Name the rule set of a period that only rule sets judge."""
+        if self.rules is None and self.average in CALENDAR:
+            self.rules = USUAL_RULES
 
 
 @dataclass(config=STRICT, slots=True)

@@ -252,3 +252,11 @@ def test_limits_in_several_states_and_over_several_averages_stand_beside_each_ot
         ("kg/h", "1month", "total@2021-07-01"),
         ("kg/h", "1year", "total@2021-07-01"),
     ]
+
+
+@pytest.mark.parametrize(
+    "kind", ["t, average: 1month", "t, average: 1year", "mg/m3, average: 1month"]
+)
+def test_a_calendar_period_has_the_usual_rules_of_kazakhstan(kind: str) -> None:
+    limit = f"channel: so2, value: 6, unit: {kind}"
+    assert table(registry(limit)) == table(registry(f"{limit}, rules: kz-20min"))
