@@ -182,6 +182,7 @@ class Pipeline:
                 if self._revision_wanted:
                     await self._revisions()
                 if (delivery := await self._receive()) is not None:
+                    self._exchange_registry()  # one may have come into use meanwhile
                     await self._prepare(delivery)
         await self._prepared.put(None)
 
