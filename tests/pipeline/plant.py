@@ -113,8 +113,11 @@ class Plant:
         return [Outcome(code).name.lower() for code in codes]
 
     async def until(self, condition: Any) -> None:
-        """Wait for a condition, or for the pipeline's failure."""
-        async with asyncio.timeout(20):
+        """Wait for a condition, or for the pipeline's failure.
+
+        What a broker had sent when it was killed it may send again only after half a minute.
+        """
+        async with asyncio.timeout(90):
             while not condition():
                 if self.task.done():
                     self.task.result()

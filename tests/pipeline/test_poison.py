@@ -75,4 +75,6 @@ def test_a_key_repeated_among_many_is_found_in_one_pass() -> None:
     twice = wide(20_000, last=f"{19_999:x}x")
     with pytest.raises(BadJson, match="is there twice"):
         read(twice)
-    assert seconds(twice) < 10 * seconds(wide(20_000))
+    plain = wide(20_000)
+    took = [min(seconds(payload) for _ in range(3)) for payload in (twice, plain)]
+    assert took[0] < 10 * took[1]
