@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from itertools import count
 
 from ingest.codec311 import _field, _packet
 from ingest.packets import DISCONNECT, PINGREQ, Hello
@@ -9,6 +10,7 @@ from tests.fixtures.brokers import Broker
 
 TOPIC = "ams/v1/gres1/ams-1/readings"
 WINDOW = 500  # messages on their way at one time
+_NUMBERS = count()
 
 
 def publish_packet(topic: bytes, payload: bytes, packet_id: int, *, first: int = 0x32) -> bytes:
@@ -44,6 +46,7 @@ async def publish(
 
 
 def _connect() -> bytes:
-    hello = Hello("publisher", keepalive=60)
+    # An id of its own: NATS may turn away one that connects again and again.
+    hello = Hello(f"publisher{next(_NUMBERS)}", keepalive=60)
     body = _field(b"MQTT") + bytes([4, 2]) + hello.keepalive.to_bytes(2, "big")
     return _packet(0x10, body + _field(hello.client_id.encode()))
