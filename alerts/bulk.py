@@ -158,7 +158,8 @@ class Bulk:
     def rolling(self, window: int, columns: NDArray[np.intp]) -> Rolling:
         """Return the rolling means of ``columns`` (k,), ascending, and maybe of more."""
         known = self._rolling.get(window)
-        if known is None or not np.isin(columns, known.columns).all():
+        whole = known is not None and len(known.columns) == self.channels
+        if known is None or not (whole or np.isin(columns, known.columns).all()):
             first, slots = self.slots(window)
             if len(columns) < self.channels:
                 slots = (slots[0][:, columns], slots[1][:, columns], slots[2][:, columns])

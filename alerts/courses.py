@@ -66,14 +66,17 @@ def follow_limits(
     ``limits.channel`` are columns of ``bulk``. ``span`` (L,) (L,): windows that end after the one
     and not after the other are judged, and from where a ``known`` alert opened that was not over.
     """
-    low = np.minimum(limits.warn, limits.value)
-    may = np.isin(limits.limit, limits.limit[bulk.may_reach(limits.channel, low)])
+    may = bulk.may_reach(limits.channel, np.minimum(limits.warn, limits.value))
+    leads = np.flatnonzero(np.diff(limits.limit, prepend=-1))
+    if len(leads):  # of a limit all versions or none
+        count = np.diff(leads, append=len(limits))
+        may = np.repeat(np.logical_or.reduceat(may, leads), count)
     found = []
     for window in np.unique(limits.window[may]).tolist():
         rows = np.flatnonzero(may & (limits.window == window))
         own, step = limits.take(rows), step_for(window)
         first = span[0][rows] // step * step + step
-        for limit in np.intersect1d(own.limit, list(known)).tolist():
+        for limit in np.intersect1d(own.limit, list(known)).tolist() if known else ():
             mine = own.limit == limit
             first[mine] = outside_alerts(int(first[mine][0]), known[limit])
         means = bulk.rolling(window, np.unique(own.channel))
@@ -158,11 +161,23 @@ def _evaluations(means: Rolling, pieces: _Pieces) -> Evaluations:
     return Evaluations(
         at=means.first + (cell - row[of]) * means.step,
         mean=mean,
-        now=compare(mean, np.True_, Thresholds.of(pieces.versions, of)),
+        now=compare(mean, np.True_, _thresholds(pieces.versions, of)),
         limit=pieces.limit[starts],
         first=np.append(first[starts], len(of)),
         lapse=pieces.lapse[np.append(starts[1:], len(pieces.limit)) - 1],
         piece=first[:-1],
         opening=needed(pieces.versions.open_after, means.step),
         clearing=needed(pieces.versions.clear_after, means.step),
+    )
+
+
+def _thresholds(versions: Limits, of: Rows) -> Thresholds:
+    """Return what the means of some versions are compared with; durations count elsewhere."""
+    return Thresholds(
+        versions.value[of],
+        versions.warn[of],
+        versions.clear_exceedance[of],
+        versions.clear_warning[of],
+        versions.open_after,
+        versions.clear_after,
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Channels = NDArray[np.int32]
     Times = NDArray[np.int64]
 
-CELLS = 150_000  # slots of channels that are computed together
+CELLS = 250_000  # slots of channels that are computed together
 MOST = 1250  # channels
 AT_ONCE = 3_000_000  # readings in one query, some 150 bytes each while they are read
 _REACH = DAY + 4 * HOUR  # before what is judged: of the longest window

@@ -8,7 +8,7 @@ import numpy as np
 
 from alerts.core.records import unequal
 from alerts.core.vocabulary import NEVER
-from ingest.what_if_differences import KINDS, NOTHING, SEVERITIES, STATES, Differences, at
+from ingest.what_if_differences import KINDS, NOTHING, SEVERITIES, STATES, Differences, rows_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,13 +73,12 @@ def compared_verdicts(before: Rows, after: Rows, tally: Tally) -> Differences:
 def _compared(kind: str, before: Rows, after: Rows, tally: Tally) -> Differences:
     key = KINDS[kind][1]
     old, new = _keys(before, key), _keys(after, key)
-    both, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    other = np.zeros(len(both), np.bool_)
+    _, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
+    other = np.zeros(len(a), np.bool_)
     for name in ("state", "value"):
         other |= unequal(before[name][a], after[name][b])
     count = "count" if kind == "judgement" else "expected"
-    gone = np.flatnonzero(~np.isin(old, both) & (before[count] > 0))
-    come = np.flatnonzero(~np.isin(new, both) & (after[count] > 0))
+    gone, come = _lone(before[count], a), _lone(after[count], b)
     nothing = STATES.index(NOTHING)
     tally.add(kind, before["state"][a], after["state"][b], STATES)
     tally.add(kind, before["state"][gone], np.full(len(gone), nothing), STATES)
@@ -91,6 +90,13 @@ def _compared(kind: str, before: Rows, after: Rows, tally: Tally) -> Differences
     return Differences.of(kind, (before, after), pairs)
 
 
+def _lone(count: NDArray[np.int32], paired: Places) -> Places:
+    """Return the places that are not among ``paired`` and hold anything."""
+    lone = count > 0
+    lone[paired] = False
+    return np.flatnonzero(lone)
+
+
 def compared_alerts(
     before: Alerts, after: Alerts, span: tuple[int, int], tally: Tally
 ) -> Differences:
@@ -100,13 +106,9 @@ def compared_alerts(
     """
     old, new = _alerts_of(before, *span), _alerts_of(after, *span)
     a, b = _matched(old, new)
-    was, becomes = (
-        np.where(places >= 0, at(rows, "worst", places), 0) for rows, places in ((old, a), (new, b))
-    )
-    tally.add("alert", was, becomes, SEVERITIES)
-    other = (a < 0) | (b < 0)
-    both = np.flatnonzero(~other)
-    other[both] = old[a[both]] != new[b[both]]
+    was, becomes = rows_at(old, a), rows_at(new, b)
+    tally.add("alert", was["worst"], becomes["worst"], SEVERITIES)
+    other = was != becomes
     return Differences.of("alert", (old, new), (a[other], b[other]))
 
 

@@ -55,19 +55,14 @@ class Differences(Sequence[Difference]):
     @classmethod
     def of(cls, kind: str, sides: tuple[Rows, Rows], pairs: tuple[Places, Places]) -> Differences:
         """``pairs``: places in each of the ``sides``, -1 for nothing."""
-        (before, after), (a, b) = sides, pairs
+        before, after = (rows_at(side, places) for side, places in zip(sides, pairs, strict=True))
+        was, becomes = (places >= 0 for places in pairs)
         key = KINDS[kind][1]
-        there = a >= 0, b >= 0
-        limit, time = (
-            np.where(there[0], at(before, name, a), at(after, name, b)) for name in ("limit", key)
-        )
-        first = np.where(there[0] & there[1], np.minimum(time, at(after, key, b)), time)
-        order = np.lexsort((first, limit))
-        rows = [
-            np.append(side, np.zeros(1, side.dtype))[place[order]]
-            for side, place in ((before, a), (after, b))
-        ]
-        return cls(kind, rows[0], rows[1], there[0][order], there[1][order])
+        limit = np.where(was, before["limit"], after["limit"])
+        time = np.where(was, before[key], after[key])
+        time = np.where(was & becomes, np.minimum(time, after[key]), time)
+        order = np.lexsort((time, limit))
+        return cls(kind, before[order], after[order], was[order], becomes[order])
 
     @property
     def limit(self) -> NDArray[np.int32]:
@@ -101,9 +96,11 @@ class Differences(Sequence[Difference]):
         )
 
 
-def at(rows: Rows, name: str, places: Places) -> NDArray[np.int64]:
-    """Return the figures at ``places``, anything for -1."""
-    return np.append(rows[name].astype(np.int64), 0)[places]
+def rows_at(rows: Rows, places: Places) -> Rows:
+    """Return the rows at ``places``, one of zeros for -1."""
+    found, there = np.zeros(len(places), rows.dtype), places >= 0
+    found[there] = rows[places[there]]
+    return found
 
 
 @dataclass(slots=True)
