@@ -218,3 +218,21 @@ async def test_what_is_carried_on_does_not_outlive_a_late_block(plant: Plant) ->
     await plant.work("2026-02-24T20:00")
     row = await plant.running(hours)
     assert (row["exceeding"], row["valid"]) == (2, 24 * 55)
+
+
+async def test_what_is_carried_on_of_a_month_that_is_over_does_not_outlive_a_late_block(
+    plant: Plant,
+) -> None:
+    """On the first of a month the last one is what is carried on still."""
+    channel = await plant.channel()
+    month = await plant.limit(channel, MONTH_MEAN)
+    hours = 31 * 24
+    await plant.blocks(channel, "2025-12-31T19:00", [90.0] * (hours + 20))
+    await plant.work("2026-01-31T18:00")
+    await plant.work("2026-02-01T08:00")
+    await plant.blocks(channel, "2026-01-10T00:00", [300.0] * 10)
+    await plant.work()
+    await plant.blocks(channel, "2026-01-31T15:00", [300.0])  # of its last day, not carried on
+    await plant.work()
+    [(_, _, value, _)] = await plant.judged(month)
+    assert value == pytest.approx((90 * (hours - 11) + 300 * 11) / hours)
