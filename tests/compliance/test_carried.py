@@ -236,3 +236,19 @@ async def test_what_is_carried_on_of_a_month_that_is_over_does_not_outlive_a_lat
     await plant.work()
     [(_, _, value, _)] = await plant.judged(month)
     assert value == pytest.approx((90 * (hours - 11) + 300 * 11) / hours)
+
+
+async def test_the_limit_before_a_gap_judges_what_is_carried_on(plant: Plant) -> None:
+    """No limit is in force since the 21st, and the next one is another."""
+    channel = await plant.channel()
+    ends, begins = from_micros(at("2026-02-20T19:00")), from_micros(at("2026-04-10T00:00"))
+    month = await plant.limit(channel, MONTH_MEAN, until=ends)
+    later = replace(MONTH_MEAN, limit=200.0)
+    await plant.limit(channel, later, number=month, since=begins)
+    await plant.blocks(channel, "2026-01-31T19:00", [150.0] * 24 * 22)
+    await plant.work("2026-02-21T23:00")
+    assert (await plant.running(month))["name"] == "exceeded"
+    await plant.blocks(channel, "2026-02-21T23:00", [150.0])
+    await plant.work("2026-02-22T00:00")
+    row = await plant.running(month)
+    assert (row["name"], row["threshold"]) == ("exceeded", 100.0)
