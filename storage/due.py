@@ -74,14 +74,15 @@ _DUE = "select id, channel, first, last from compliance_due where id > $1 order 
 # The last instant is the year 9999 where everything after the first depends.
 
 # What registries applied after version $1 judge otherwise: from where a version of a condition
-# applies, or its predecessor does no longer; all of an enterprise whose entry changed (its zone).
+# applies, or its predecessor does no longer (be it that the permit begins later than that); all of
+# an enterprise whose entry changed (its zone).
 _BY_REGISTRY = """
 insert into compliance_due (channel, first, last)
-select l.channel, min(greatest(v.effective, v.valid_from)), '9999-01-01Z'
+select l.channel, min(v.effective), '9999-01-01Z'
 from limit_versions v join limits l on l.id = v."limit"
 where v.version > $1 and exists (
     select from limit_versions r where r."limit" = l.id and r.rule ? 'statistic')
-group by l.channel having min(greatest(v.effective, v.valid_from)) <= $2::timestamptz
+group by l.channel having min(v.effective) <= $2::timestamptz
 union all
 select distinct l.channel, '2000-01-01Z'::timestamptz, '9999-01-01Z'::timestamptz
 from entity_versions e join channels c on c.enterprise = e.path
