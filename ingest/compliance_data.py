@@ -16,7 +16,7 @@ from alerts.core.zones import block_edges
 from alerts.matrix import QUARTER, load_of, made_of, short_term
 from alerts.scope import changes_of, scopes
 from storage import compliance
-from storage.begun import first_readings, note_begun, read_begun
+from storage.begun import first_readings, read_begun
 from storage.carried import read_carried
 from storage.registry_derived import chains_of
 from storage.verdicts import judged_until
@@ -138,6 +138,17 @@ class Chunk:
         wanted = np.unique(channels[channels > 0]).tolist()
         return await compliance.read_blocks(conn, wanted, window // _SECOND, *span)
 
+    def begun(self) -> dict[int, int]:
+        """Return where the data of the channels that are judged begin."""
+        since = dict(
+            zip(*(self.changes[name].tolist() for name in ("limit", "begun")), strict=True)
+        )
+        return {
+            one.channel: since[one.limit]
+            for one in self.conditions
+            if one.versions and one.limit in since
+        }
+
     def alternatives(self) -> dict[int, set[int]]:
         """Return the other limits of each limit's group of alternatives."""
         groups: dict[str, set[int]] = {}
@@ -154,8 +165,14 @@ async def chunk_of(
     channels = list(spans)
     conditions = await compliance.read_conditions(conn, channels, default_zone)
     parts = await compliance.read_parts(conn, channels)
+    noted = await read_begun(conn, channels)
     begun = await begun_of(conn, conditions, parts, spans)
-    await note_begun(conn, begun)
+    spans = {  # what begins earlier than was known is another from there on
+        channel: (min(first, begun[channel]), last)
+        if channel in noted and channel in begun and begun[channel] < noted[channel]
+        else (first, last)
+        for channel, (first, last) in spans.items()
+    }
     judged = await judged_until(conn, [one.limit for one in conditions])
     kept = await read_carried(conn, [one.limit for one in conditions])
     changes = changes_of(conditions, spans, judged, begun, until, kept)
