@@ -252,3 +252,22 @@ async def test_the_limit_before_a_gap_judges_what_is_carried_on(plant: Plant) ->
     await plant.work("2026-02-22T00:00")
     row = await plant.running(month)
     assert (row["name"], row["threshold"]) == ("exceeded", 100.0)
+
+
+async def test_of_whole_days_one_is_there_to_be_judged(plant: Plant) -> None:
+    """When another condition's period ends within the day, the last one is not carried on yet."""
+    channel = await plant.channel()
+    year = await plant.limit(channel, replace(HOURS_A_YEAR, average="1d", short_term="1d"))
+    await plant.limit(channel, replace(DAY_MEAN, average="12h"))
+    await plant.blocks(channel, "2025-12-31T19:00", [300.0] * 20, window=DAY)
+    await plant.blocks(channel, "2025-12-31T19:00", [90.0] * 24 * 20)
+    await plant.work("2026-01-20T19:00")
+    for now in ("2026-01-20T23:00", "2026-01-21T07:00"):
+        await plant.pool.execute(
+            "insert into compliance_due (channel, first, last) values ($1, $2, '9999-01-01Z')",
+            channel,
+            from_micros(at("2026-01-20T20:00")),
+        )
+        await plant.work(now)
+        row = await plant.running(year)
+        assert (row["exceeding"], row["valid"]) == (20, 20)
