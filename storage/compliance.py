@@ -61,10 +61,10 @@ left join channels s on (s.enterprise, s.source, s.channel, s.basis)
                       = (v.enterprise, v.source, v.channel, 'serviced')
 left join lateral (
     select recipe from channel_versions
-    where channel = v.id order by version desc limit 1) r on true
-left join channels o on r.recipe ->> 'kind' = 'chain'
-    and (r.recipe ->> 'step_us')::bigint > 60000000
-    and (r.recipe ->> 'step_us')::bigint in (
+    where channel = v.id and recipe ->> 'kind' = 'chain'
+      and (recipe ->> 'step_us')::bigint > 60000000
+    order by version desc limit 1) r on true
+left join channels o on (r.recipe ->> 'step_us')::bigint in (
         select 1000000 * extract(epoch from (w.rule ->> 'short_term')::interval)
         from limits l join limit_versions w on w."limit" = l.id
         where l.channel = v.id and w.rule ? 'statistic')
