@@ -101,7 +101,9 @@ def fingerprint(kind: Rule, zone: str) -> int:
 
 def midnight_to_carry(rule: Rule, zone: str, until: int) -> int:
     """Return up to which midnight days are over, and not since yesterday's late data are due."""
-    at, grid = until - HELD_BACK, duration(rule.short_term).grid
+    short = duration(rule.short_term)
+    # Any average is left to be judged, be it a day of 25 hours.
+    at, grid = until - max(HELD_BACK, short.exact + HOUR), short.grid
     return int(edges(duration("1d"), zone, at, at + 1, grid)[0][0])
 
 

@@ -75,15 +75,18 @@ def judge_conditions(  # noqa: PLR0913, PLR0917 - what is judged, by what and fr
 def _in_force(
     conditions: Sequence[Condition], short: ShortTerm
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the limits (T, n), or (n,) where none changes, and where any is in force (T, n)."""
+    """Return the limits (T, n), or (n,) where none changes, and where any is in force (T, n).
+
+    Where none is, it is the one before, by which what was carried on is judged as well.
+    """
     shape = (len(short.finish), len(conditions))
     limit, in_force = np.zeros(shape), np.zeros(shape, np.bool_)
     for column, one in enumerate(conditions):
+        limit[:, column] = one.versions[0].rule.limit
         for version in one.versions:
             low, high = np.searchsorted(short.finish, [version.after, version.until], side="right")
-            limit[low:high, column] = version.rule.limit
+            limit[low:, column] = version.rule.limit
             in_force[low:high, column] = True
-        limit[~in_force[:, column], column] = one.versions[-1].rule.limit
     constant = np.all(limit == limit[:1])
     return (limit[0] if constant else limit), in_force
 

@@ -110,7 +110,9 @@ def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
         )
     value = _Grid(rows["value"], starts, columns["value"])
     count, expected = value.of("count", 0, "i4"), value.of("expected", 0, "i4")
-    behind = (columns["main"] > 0) & (expected.max(axis=0) <= 1)
+    # Of each hour: the recipe may have changed meanwhile. Without values it is as the others are.
+    few = np.where(expected > 0, expected, expected.max(axis=0)) <= 1
+    behind = (columns["main"] > 0) & few
     if behind.any():
         main = _Grid(rows.get("main", NO_ROWS), starts, columns["main"])
         made = (count > 0) & behind
@@ -128,8 +130,10 @@ def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
     times, idle_times = common // expected, common // slots
     quarters = np.full((1, 1), 4, np.int8)
     if "quarters" in rows:
-        channels = np.where(behind, columns["main"], columns["value"])
-        quarters = _quarters(rows["quarters"], starts, finishes, channels)
+        quarters = _quarters(rows["quarters"], starts, finishes, columns["value"])
+        if behind.any():
+            others = _quarters(rows["quarters"], starts, finishes, columns["main"])
+            quarters = np.where(behind, others, quarters)
     return ShortTerm(
         start=starts,
         finish=finishes,

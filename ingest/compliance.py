@@ -24,7 +24,8 @@ from alerts.warnings import record_forecasts
 from ingest.compliance_data import Chunk, chunk_of
 from storage import due, verdicts
 from storage.alerts import read_alerts_since
-from storage.carried import write_carried
+from storage.begun import note_begun
+from storage.carried import drop_carried, write_carried
 from storage.errors import Unavailable
 from storage.judging import read_progress, write_progress
 from storage.pool import unavailable
@@ -215,6 +216,8 @@ class Follower:
         async with conn.transaction():
             await verdicts.write_verdicts(conn, news, revision)
             await verdicts.replace_running(conn, chunk.changes, running, until)
+            await note_begun(conn, chunk.begun())
+            await drop_carried(conn, chunk.changes[~chunk.changes["carried"]])
             await write_carried(conn, judged.carried)
             await self._forecast(conn, journal, chunk, running, until)
         if journal.history:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alerts.carrying import NO_KEPT
 from alerts.core.chain import Role
 from alerts.core.periods import duration
-from alerts.core.vocabulary import DAY
+from alerts.core.vocabulary import DAY, FOREVER, NEVER
 from alerts.core.zones import block_edges
 from alerts.matrix import QUARTER, load_of, made_of, short_term
 from alerts.scope import changes_of, scopes
 from storage import compliance
-from storage.begun import first_readings, note_begun, read_begun
+from storage.begun import first_readings, read_begun
 from storage.carried import read_carried
+from storage.compliance import Making
 from storage.registry_derived import chains_of
 from storage.verdicts import judged_until
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.carrying import Kept
+    from alerts.core.chain import Chains
     from alerts.core.compliance import Condition, Version
     from alerts.core.shortterm import ShortTerm
     from alerts.scope import Scope
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 _SECOND = 1_000_000
-NO_RECIPE: dict[str, Any] = {"kind": "none"}
+NO_MAKING = Making({"kind": "none"}, {}, FOREVER, NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +112,39 @@ class Chunk:
             blocks = await self.blocks(conn, load, *span)
             short = replace(short, load=load_of(blocks, short.start, load))
         if any(scope.rule.apart for scope in mine):
-            parts = self._ordered()
-            chains = chains_of([one.recipe or NO_RECIPE for one in parts])
-            members = {
-                role: np.array([one.members.get(role, 0) for one in parts], np.int32)
-                for role in sorted({Role.MAIN, *(role for one in parts for role in one.members)})
-            }
-            for role, channels in members.items():
-                chains.member[role] = np.where(channels > 0, channels, -1)
-            every, quarters = np.concatenate(list(members.values())), None
-            blocks = await self.blocks(conn, every, *span)
+            every = [
+                member
+                for part in self.parts
+                for making in part.makings
+                for member in making.members.values()
+            ]
+            members, quarters = np.array(every, np.int32), None
+            blocks = await self.blocks(conn, members, *span)
             if any(scope.rule.quadrants for scope in mine):
-                quarters = await self.blocks(conn, every, QUARTER, *span[1:])
-            short = replace(short, made=made_of(chains, members, blocks, quarters, short))
+                quarters = await self.blocks(conn, members, QUARTER, *span[1:])
+            first, *later = (
+                made_of(*self._chains(version), blocks, quarters, short)
+                for version in range(max(len(part.makings) for part in self.parts))
+            )
+            short = replace(short, made=replace(first, later=tuple(later)))
         return short
+
+    def _chains(self, version: int) -> tuple[Chains, dict[Role, NDArray[np.int32]]]:
+        """Return how each column's averages are made by so many-th recipe, and of what."""
+        makings = [
+            part.makings[version] if version < len(part.makings) else NO_MAKING
+            for part in self._ordered()
+        ]
+        chains = chains_of([one.recipe for one in makings])
+        chains.since[:] = [one.since for one in makings]
+        chains.until[:] = [one.until for one in makings]
+        members = {
+            role: np.array([one.members.get(role, 0) for one in makings], np.int32)
+            for role in sorted({Role.MAIN, *(role for one in makings for role in one.members)})
+        }
+        for role, channels in members.items():
+            chains.member[role] = np.where(channels > 0, channels, -1)
+        return chains, members
 
     def _column(self, role: str) -> NDArray[np.int32]:
         return np.array([getattr(part, role) for part in self._ordered()], np.int32)
@@ -137,6 +158,17 @@ class Chunk:
         """Return the blocks of ``window`` of some channels (0: none) that start in a span."""
         wanted = np.unique(channels[channels > 0]).tolist()
         return await compliance.read_blocks(conn, wanted, window // _SECOND, *span)
+
+    def begun(self) -> dict[int, int]:
+        """Return where the data of the channels that are judged begin."""
+        since = dict(
+            zip(*(self.changes[name].tolist() for name in ("limit", "begun")), strict=True)
+        )
+        return {
+            one.channel: since[one.limit]
+            for one in self.conditions
+            if one.versions and one.limit in since
+        }
 
     def alternatives(self) -> dict[int, set[int]]:
         """Return the other limits of each limit's group of alternatives."""
@@ -154,8 +186,14 @@ async def chunk_of(
     channels = list(spans)
     conditions = await compliance.read_conditions(conn, channels, default_zone)
     parts = await compliance.read_parts(conn, channels)
+    noted = await read_begun(conn, channels)
     begun = await begun_of(conn, conditions, parts, spans)
-    await note_begun(conn, begun)
+    spans = {  # what begins earlier than was known is another from there on
+        channel: (min(first, begun[channel]), last)
+        if channel in noted and channel in begun and begun[channel] < noted[channel]
+        else (first, last)
+        for channel, (first, last) in spans.items()
+    }
     judged = await judged_until(conn, [one.limit for one in conditions])
     kept = await read_carried(conn, [one.limit for one in conditions])
     changes = changes_of(conditions, spans, judged, begun, until, kept)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from asyncpg import Connection
+    from numpy.typing import NDArray
 
 _READ = """
 select "limit", kind, start, upto, figures from compliance_carried where "limit" = any($1::int4[])
@@ -22,6 +23,11 @@ insert into compliance_carried ("limit", kind, start, upto, figures)
 select * from unnest($1::int4[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::bytea[])
 on conflict ("limit") do update
 set kind = excluded.kind, start = excluded.start, upto = excluded.upto, figures = excluded.figures
+"""
+_DROP = """
+delete from compliance_carried k
+using unnest($1::int4[], $2::timestamptz[], $3::timestamptz[]) as w ("limit", first, last)
+where k."limit" = w."limit" and k.upto > w.first and k.start <= w.last
 """
 
 
@@ -52,4 +58,18 @@ async def write_carried(conn: Connection, carried: Mapping[int, Kept]) -> None:
         [from_micros(one.start) for one in kept],
         [from_micros(one.upto) for one in kept],
         [one.figures.tobytes() for one in kept],
+    )
+
+
+async def drop_carried(conn: Connection, changed: NDArray[np.void]) -> None:
+    """Remove what is carried on of periods in which something before that changed.
+
+    ``changed`` has of each limit (``limit``) the ``first`` and ``last`` instant that did. What is
+    judged next need not be the period that was carried on, and would leave it as it was.
+    """
+    await conn.execute(
+        _DROP,
+        changed["limit"].tolist(),
+        [from_micros(one) for one in changed["first"].tolist()],
+        [from_micros(one) for one in changed["last"].tolist()],
     )

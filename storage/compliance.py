@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from alerts.core.compliance import Condition, Version
 from alerts.core.periods import day_on_grid, duration
 from alerts.core.rules import Rule
+from alerts.core.vocabulary import FOREVER, NEVER
 from storage.copy import Fields, copy_out
 from storage.registry_derived import ROLES
 from storage.times import from_micros, to_micros
@@ -19,7 +20,7 @@ from storage.times import from_micros, to_micros
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asyncpg import Connection
+    from asyncpg import Connection, Record
     from numpy.typing import NDArray
 
     from alerts.core.chain import Role
@@ -60,10 +61,10 @@ left join channels s on (s.enterprise, s.source, s.channel, s.basis)
                       = (v.enterprise, v.source, v.channel, 'serviced')
 left join lateral (
     select recipe from channel_versions
-    where channel = v.id order by version desc limit 1) r on true
-left join channels o on r.recipe ->> 'kind' = 'chain'
-    and (r.recipe ->> 'step_us')::bigint > 60000000
-    and (r.recipe ->> 'step_us')::bigint in (
+    where channel = v.id and recipe ->> 'kind' = 'chain'
+      and (recipe ->> 'step_us')::bigint > 60000000
+    order by version desc limit 1) r on true
+left join channels o on (r.recipe ->> 'step_us')::bigint in (
         select 1000000 * extract(epoch from (w.rule ->> 'short_term')::interval)
         from limits l join limit_versions w on w."limit" = l.id
         where l.channel = v.id and w.rule ? 'statistic')
@@ -78,20 +79,20 @@ left join channels d on (d.enterprise, d.source, d.channel, d.basis)
 where v.id = any($1)
 """
 
-# Of value channels whose members are filled apart: the newest recipe, and the channel in each of
-# its places.
+# Of value channels whose members are filled apart: each version of the recipe, and the channel in
+# each of its places.
 _MEMBERS = """
-select v.id as channel, r.recipe::text as recipe, p.key as place, c.id as member
+select v.id as channel, r.version, r.effective, r.ended, r.recipe::text as recipe, p.key as place,
+       c.id as member
 from channels v
-join lateral (
-    select recipe from channel_versions
-    where channel = v.id order by version desc limit 1) r on r.recipe ->> 'kind' = 'chain'
+join channel_versions r on r.channel = v.id and r.recipe ->> 'kind' = 'chain'
 cross join lateral jsonb_each(r.recipe) p
 join channels c on (c.enterprise, c.source, c.channel, c.basis)
                  = (v.enterprise, v.source, p.value ->> 'channel', p.value ->> 'basis')
 where v.id = any($1) and exists (
     select from limits l join limit_versions y on y."limit" = l.id
     where l.channel = v.id and y.rule -> 'apart' <> '[]')
+order by v.id, r.version
 """
 
 _BLOCK_FIELDS: Fields = (
@@ -121,10 +122,23 @@ cross join lateral (
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """How averages that end after ``since`` and not after ``until`` are made of others.
+
+    ``members``: the channel in each place of the recipe.
+    """
+
+    recipe: dict[str, Any]
+    members: Mapping[Role, int]
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """The channels whose blocks go with those of a value channel; 0: there is none.
 
-    ``recipe`` and ``members``, by place, of one whose members are filled apart.
+    ``makings``: of one whose members are filled apart.
     """
 
     channel: int
@@ -133,8 +147,7 @@ class Parts:
     main: int = 0
     serviced: int = 0
     load: int = 0
-    recipe: dict[str, Any] | None = None
-    members: Mapping[Role, int] = field(default_factory=dict)
+    makings: tuple[Making, ...] = ()
 
 
 async def read_conditions(
@@ -174,22 +187,37 @@ def _rule(text: str) -> Rule:
 async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:
     """Return which channels' blocks go with those of value channels."""
     rows = await conn.fetch(_PARTS, list(channels))
-    recipes: dict[int, dict[str, Any]] = {}
-    members: dict[int, dict[Role, int]] = {}
-    for row in await conn.fetch(_MEMBERS, list(channels)):
-        recipes[row["channel"]] = json.loads(row["recipe"])
-        members.setdefault(row["channel"], {})[ROLES[row["place"]]] = row["member"]
+    makings = await _makings(conn, channels)
     names = ("idle", "mark", "main", "serviced", "load")
     return [
-        Parts(
-            number,
-            **{name: row[name] or 0 for name in names},
-            recipe=recipes.get(number),
-            members=members.get(number, {}),
-        )
+        Parts(number, **{name: row[name] or 0 for name in names}, makings=makings.get(number, ()))
         for row in rows
         for number in [row["channel"]]
     ]
+
+
+async def _makings(conn: Connection, channels: Sequence[int]) -> dict[int, tuple[Making, ...]]:
+    """Return the versions of recipes by channel; the first is of all that was ever measured."""
+    versions: dict[int, dict[int, list[Record]]] = {}
+    for row in await conn.fetch(_MEMBERS, list(channels)):
+        versions.setdefault(row["channel"], {}).setdefault(row["version"], []).append(row)
+    found = {}
+    for channel, by_version in versions.items():
+        places = list(by_version.values())
+        effective = [to_micros(one[0]["effective"]) for one in places]
+        since = [NEVER, *effective[1:]]
+        until = [min(effective[n + 1 :], default=FOREVER) for n in range(len(places))]
+        found[channel] = tuple(
+            Making(
+                json.loads(one[0]["recipe"]),
+                {ROLES[row["place"]]: row["member"] for row in one},
+                since[n],
+                until[n],
+            )
+            for n, one in enumerate(places)
+            if since[n] < until[n] and not one[0]["ended"]
+        )
+    return found
 
 
 async def read_blocks(

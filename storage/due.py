@@ -49,8 +49,9 @@ join channels b on (b.enterprise, b.source) = (w.enterprise, w.source) and (
         and b.basis = coalesce(w.recipe -> 'main' ->> 'basis', '')
     or b.basis = '' and b.channel = any(w.loads)
     or w.apart and exists (
-        select from jsonb_each(w.recipe) p
-        where b.channel = p.value ->> 'channel' and b.basis = p.value ->> 'basis'))
+        select from channel_versions o cross join lateral jsonb_each(o.recipe) p
+        where o.channel = w.channel
+          and b.channel = p.value ->> 'channel' and b.basis = p.value ->> 'basis'))
 cross join lateral (values (w.s), (900)) as k (window_s)
 order by 1, 2, 3
 """
@@ -74,14 +75,22 @@ _DUE = "select id, channel, first, last from compliance_due where id > $1 order 
 # The last instant is the year 9999 where everything after the first depends.
 
 # What registries applied after version $1 judge otherwise: from where a version of a condition
-# applies, or its predecessor does no longer; all of an enterprise whose entry changed (its zone).
+# applies, or its predecessor does no longer (be it that the permit begins later than that); all of
+# an enterprise whose entry changed (its zone). Of what is filled member by member, the recipe.
 _BY_REGISTRY = """
 insert into compliance_due (channel, first, last)
-select l.channel, min(greatest(v.effective, v.valid_from)), '9999-01-01Z'
+select l.channel, min(v.effective), '9999-01-01Z'::timestamptz
 from limit_versions v join limits l on l.id = v."limit"
 where v.version > $1 and exists (
     select from limit_versions r where r."limit" = l.id and r.rule ? 'statistic')
-group by l.channel having min(greatest(v.effective, v.valid_from)) <= $2::timestamptz
+group by l.channel having min(v.effective) <= $2::timestamptz
+union all
+select v.channel, min(v.effective), '9999-01-01Z'::timestamptz
+from channel_versions v
+where v.version > $1 and v.recipe is not null and exists (
+    select from limits l join limit_versions r on r."limit" = l.id
+    where l.channel = v.channel and r.rule -> 'apart' <> '[]')
+group by v.channel having min(v.effective) <= $2::timestamptz
 union all
 select distinct l.channel, '2000-01-01Z'::timestamptz, '9999-01-01Z'::timestamptz
 from entity_versions e join channels c on c.enterprise = e.path

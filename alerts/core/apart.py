@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from alerts.core.substitution import Codes, Substituted
 
     Flags = NDArray[np.bool_]
+    Versions = list[tuple[Made, Flags]]
 
 _ROLES = {
     "main": Role.MAIN, "flow": Role.FLOW, "moisture": Role.MOISTURE, "oxygen": Role.OXYGEN,
@@ -63,11 +64,12 @@ def mass_flows(
     """
     if short.made is None:
         raise ValueError("expected the members of mass flows that are filled apart")
-    made, ranges, methods = short.made, ranges_of(rule, short), []
-    values, made_of_all = _values(made, short), valid
+    versions = [(one, _applies(one, short)) for one in (short.made, *short.made.later)]
+    ranges, methods = ranges_of(rule, short), []
+    values, made_of_all = _values(versions, short), valid
     for one in rule.apart:
         role = _ROLES[one.role]
-        alone = _measured(rule, short, made, role, values[role])
+        alone = _measured(rule, short, versions, role, values[role])
         # Of what no hours were kept yet nothing is known but that the mass flow could be made.
         unknown = made_of_all & np.isnan(values[role])
         valid = valid & (alone | unknown)
@@ -76,26 +78,42 @@ def mass_flows(
         found = hours_of(short, _tiers(one), own, looked_at, ranges)
         values[role] = found.value
         methods.append(found.method)
-    mass = np.where(valid, short.mean, combined(made.chains, values))
+    mass = np.where(valid, short.mean, np.nan)
+    for made, applies in versions:
+        mass = np.where(applies & ~valid, combined(made.chains, values), mass)
     there = operating & ~np.isnan(mass)
     told = [np.where(valid, Method.MEASURED, np.where(there, one, Method.NONE)) for one in methods]
     return np.where(there, mass, np.nan), tuple(one.astype(np.int8) for one in told)
 
 
-def _values(made: Made, short: ShortTerm) -> Values:
+def _applies(made: Made, short: ShortTerm) -> Flags:
+    """Tell which averages the recipes were in force for when they ended, (T, n)."""
+    finish = short.finish[:, None]
+    return (finish > made.chains.since) & (finish <= made.chains.until)
+
+
+def _values(versions: Versions, short: ShortTerm) -> Values:
     """Return the members' hours in their roles' units; oxides of nitrogen as their sum."""
-    values = members(made.chains, short.start[:, None], dict(made.means))
-    if Role.SECOND in values:
-        summed = made.chains.member[Role.SECOND] >= 0
-        values[Role.MAIN] = values[Role.MAIN] + np.where(summed, values.pop(Role.SECOND), 0.0)
-    return values
+    found: Values = {}
+    for made, applies in versions:
+        values = members(made.chains, short.start[:, None], dict(made.means))
+        if Role.SECOND in values:
+            summed = made.chains.member[Role.SECOND] >= 0
+            values[Role.MAIN] = values[Role.MAIN] + np.where(summed, values.pop(Role.SECOND), 0.0)
+        for role, value in values.items():
+            found[role] = np.where(applies, value, found.get(role, np.nan))
+    return found
 
 
-def _measured(rule: Rule, short: ShortTerm, made: Made, role: Role, value: Floats) -> Flags:
+def _measured(rule: Rule, short: ShortTerm, versions: Versions, role: Role, value: Floats) -> Flags:
     """Tell where a member is valid by itself, as the rule has it of averages, (T, n)."""
-    quarters = made.quarters.get(role, short.quarters)
-    own = replace(short, mean=value, count=made.counts[role], quarters=quarters, made=None)
-    return averages(rule, own)[0]
+    found = np.zeros(value.shape, np.bool_)
+    for made, applies in versions:
+        if role in made.counts:
+            quarters = made.quarters.get(role, short.quarters)
+            own = replace(short, mean=value, count=made.counts[role], quarters=quarters, made=None)
+            found |= averages(rule, own)[0] & applies
+    return found
 
 
 def _tiers(one: Quantity) -> Tiers:

@@ -112,13 +112,15 @@ class Made:
     ``chains``: n of them. ``means``: by role the members' means (T, n), each in its channel's unit,
     NaN where it has too few values. ``counts``, ``quarters``: slots with a valid value and
     15-minute quadrants with one, of each member as ``ShortTerm`` has them of averages; without
-    quarters they are those of the averages.
+    quarters they are those of the averages. ``later``: the same by later versions of the chains,
+    each of the averages that end within its chains' ``since`` and ``until``.
     """
 
     chains: Chains
     means: Mapping[Role, NDArray[np.float64]]
     counts: Mapping[Role, IntArray]
     quarters: Mapping[Role, NDArray[np.int8]] = field(default_factory=dict)
+    later: tuple[Made, ...] = ()
 
     def part(self, rows: slice, columns: NDArray[np.intp] | slice) -> Self:
         """Return some windows of some channels."""
@@ -127,6 +129,7 @@ class Made:
             {role: one[rows][:, columns] for role, one in self.means.items()},
             {role: one[rows][:, columns] for role, one in self.counts.items()},
             {role: one[rows][:, columns] for role, one in self.quarters.items()},
+            tuple(one.part(rows, columns) for one in self.later),
         )
 
 

@@ -218,3 +218,56 @@ async def test_what_is_carried_on_does_not_outlive_a_late_block(plant: Plant) ->
     await plant.work("2026-02-24T20:00")
     row = await plant.running(hours)
     assert (row["exceeding"], row["valid"]) == (2, 24 * 55)
+
+
+async def test_what_is_carried_on_of_a_month_that_is_over_does_not_outlive_a_late_block(
+    plant: Plant,
+) -> None:
+    """On the first of a month the last one is what is carried on still."""
+    channel = await plant.channel()
+    month = await plant.limit(channel, MONTH_MEAN)
+    hours = 31 * 24
+    await plant.blocks(channel, "2025-12-31T19:00", [90.0] * (hours + 20))
+    await plant.work("2026-01-31T18:00")
+    await plant.work("2026-02-01T08:00")
+    await plant.blocks(channel, "2026-01-10T00:00", [300.0] * 10)
+    await plant.work()
+    await plant.blocks(channel, "2026-01-31T15:00", [300.0])  # of its last day, not carried on
+    await plant.work()
+    [(_, _, value, _)] = await plant.judged(month)
+    assert value == pytest.approx((90 * (hours - 11) + 300 * 11) / hours)
+
+
+async def test_the_limit_before_a_gap_judges_what_is_carried_on(plant: Plant) -> None:
+    """No limit is in force since the 21st, and the next one is another."""
+    channel = await plant.channel()
+    ends, begins = from_micros(at("2026-02-20T19:00")), from_micros(at("2026-04-10T00:00"))
+    month = await plant.limit(channel, MONTH_MEAN, until=ends)
+    later = replace(MONTH_MEAN, limit=200.0)
+    await plant.limit(channel, later, number=month, since=begins)
+    await plant.blocks(channel, "2026-01-31T19:00", [150.0] * 24 * 22)
+    await plant.work("2026-02-21T23:00")
+    assert (await plant.running(month))["name"] == "exceeded"
+    await plant.blocks(channel, "2026-02-21T23:00", [150.0])
+    await plant.work("2026-02-22T00:00")
+    row = await plant.running(month)
+    assert (row["name"], row["threshold"]) == ("exceeded", 100.0)
+
+
+async def test_of_whole_days_one_is_there_to_be_judged(plant: Plant) -> None:
+    """When another condition's period ends within the day, the last one is not carried on yet."""
+    channel = await plant.channel()
+    year = await plant.limit(channel, replace(HOURS_A_YEAR, average="1d", short_term="1d"))
+    await plant.limit(channel, replace(DAY_MEAN, average="12h"))
+    await plant.blocks(channel, "2025-12-31T19:00", [300.0] * 20, window=DAY)
+    await plant.blocks(channel, "2025-12-31T19:00", [90.0] * 24 * 20)
+    await plant.work("2026-01-20T19:00")
+    for now in ("2026-01-20T23:00", "2026-01-21T07:00"):
+        await plant.pool.execute(
+            "insert into compliance_due (channel, first, last) values ($1, $2, '9999-01-01Z')",
+            channel,
+            from_micros(at("2026-01-20T20:00")),
+        )
+        await plant.work(now)
+        row = await plant.running(year)
+        assert (row["exceeding"], row["valid"]) == (20, 20)

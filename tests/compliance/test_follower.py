@@ -66,6 +66,26 @@ async def test_before_the_first_block_nothing_is_missing(plant: Plant) -> None:
     assert (await plant.running(limit))["exceeding"] == 6
 
 
+async def test_an_invalid_reading_from_before_the_first_block_comes_late(plant: Plant) -> None:
+    channel = await plant.channel()
+    month = await plant.limit(channel, MONTH_MEAN)
+    day = await plant.limit(channel, replace(DAY_MEAN, invalid_parts_a_day=3))
+    await plant.blocks(channel, "2026-02-01T08:00", [50.0] * 23)
+    await plant.work("2026-02-02T07:00")
+    assert days(await plant.judged(day)) == [("01-31 19", 50.0, "compliant")]
+    await plant.pool.execute(
+        "insert into readings (time, value, batch, channel, status, flags)"
+        " values ($1, 50, 1, $2, 1, 0)",
+        from_micros(at("2026-02-01T03:10")),
+        channel,
+    )
+    await plant.blocks(channel, "2026-02-02T07:00", [50.0])
+    await plant.work("2026-02-02T08:00")
+    row = await plant.running(month)
+    assert (row["valid"], row["expected"]) == (24, 29)
+    assert days(await plant.judged(day)) == [("01-31 19", 50.0, "not_assessable")]
+
+
 async def test_silence_from_the_first_hour_of_a_period_on(plant: Plant) -> None:
     channel = await plant.channel()
     limit = await plant.limit(channel, DAY_MEAN)
@@ -266,6 +286,22 @@ async def test_a_limit_that_was_never_meant_is_taken_back_whole(plant: Plant) ->
     assert await plant.judged() == []
     assert await plant.running(limit) is None
     assert await plant.pool.fetchval("select count(*) from compliance_due") == 0
+
+
+async def test_a_limit_that_never_was_in_force_before_its_permit_begins(plant: Plant) -> None:
+    """A registry says later, of all times: the permit begins in March."""
+    channel = await plant.channel()
+    start, begins = from_micros(at("2026-01-01T00:00")), from_micros(at("2026-02-28T19:00"))
+    limit = await plant.limit(channel, DAY_MEAN, since=start)
+    await plant.blocks(channel, "2026-02-26T19:00", [150.0] * 24 * 4)
+    await plant.work("2026-03-02T19:00")
+    assert len(await plant.judged()) == 4
+    await plant.limit(channel, DAY_MEAN, number=limit, since=begins, effective=start)
+    await plant.work()
+    assert days(await plant.judged()) == [
+        ("02-28 19", 150.0, "exceeded"),
+        ("03-01 19", 150.0, "exceeded"),
+    ]
 
 
 async def test_a_rule_that_contradicts_itself_harms_no_other(plant: Plant) -> None:

@@ -293,3 +293,26 @@ async def test_from_messages_to_the_mass_of_the_year(postgres_url: str, tmp_path
     measured = 4 * 9 + 18 + 12.6 + 8 + 9
     assert year["value"] == pytest.approx((measured + replaced) / 1000, rel=1e-8)
     assert year["clause"].endswith("by 75.33(c): ranges of the load that mw tells")
+
+
+async def test_an_hour_is_filled_by_the_recipe_of_its_time(plant: Plant) -> None:
+    """Also where the values of no hour change: those since are gaps themselves."""
+    channels, hours = await masses(plant), 14
+    so2 = np.array([100.0] * 10 + [NAN, 100.0, NAN, 100.0])
+    for name, values in (("so2", so2), ("q", [10.0] * hours), ("h2o", [10.0] * hours)):
+        await plant.blocks(channels[name], START, values)
+    await plant.blocks(channels["mw"], START, [35.0] * hours)
+    await plant.blocks(channels["kg/h"], START, so2 * 10 * 0.9 / 1000, count=1, expected=1)
+    await plant.work("2026-02-01T09:00")
+    assert (await one(plant))["replaced"] == pytest.approx(2 * 0.9 / 1000)
+    changed = from_micros(at("2026-02-01T06:00"))  # between the two gaps
+    await plant.pool.execute(
+        "insert into channel_versions (channel, version, effective, parameter, uom, period_us,"
+        " recipe) values ($1, $2, $3, '0330', 'mg/m3', 60000000, $4)",
+        channels["kg/h"],
+        await plant.registry(changed),
+        changed,
+        {**MASS_FLOW, "mass": 5e-3},
+    )
+    await plant.work()
+    assert (await one(plant))["replaced"] == pytest.approx((0.9 + 4.5) / 1000)

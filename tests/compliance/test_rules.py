@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from alerts.core.vocabulary import HOUR
+from alerts.core.vocabulary import HOUR, MINUTE
+from storage.times import from_micros
 from tests.compliance.plant import DAY_MEAN, HOURS_A_YEAR, MONTH_MEAN, QUIET, at, days
 
 if TYPE_CHECKING:
@@ -153,3 +154,32 @@ async def test_a_rolling_mean_of_thirty_operating_days(plant: Plant) -> None:
     await plant.work()
     again = days(await plant.judged(limit))
     assert [row[1:] for row in again[-2:]] == [(105.0, "exceeded"), (90.0, "compliant")]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["averages last", "averages first"])
+async def test_a_recipe_that_normalises_otherwise_from_some_hour_on(
+    plant: Plant, order: int
+) -> None:
+    """Each value or the average: what stands behind an hour is told by the hour itself."""
+    averages = {"kind": "chain", "step_us": HOUR, "main": {"channel": "so2"}}
+    recipes = [{**averages, "step_us": MINUTE}, averages][::order]
+    so2 = await plant.channel("so2")
+    value = await plant.channel("so2", "at 6 % O2", recipes[0])
+    effective = from_micros(at("2026-01-31T21:00"))
+    await plant.pool.execute(
+        "insert into channel_versions (channel, version, effective, parameter, uom, period_us,"
+        " recipe) values ($1, $2, $3, '0330', 'mg/m3', 60000000, $4)",
+        value,
+        await plant.registry(effective),
+        effective,
+        recipes[1],
+    )
+    limit = await plant.limit(value, replace(QUIET, quadrants=True))
+    await plant.blocks(so2, "2026-01-31T19:00", [200.0] * 4)
+    await plant.blocks(so2, "2026-01-31T19:00", [200.0] * 16, window=HOUR // 4, count=15)
+    each, made = ("2026-01-31T19:00", "2026-01-31T21:00")[::order]
+    await plant.blocks(value, each, [50.0] * 2)
+    await plant.blocks(value, each, [50.0] * 8, window=HOUR // 4, count=15)
+    await plant.blocks(value, made, [50.0] * 2, count=1, expected=1)
+    await plant.work("2026-01-31T23:00")
+    assert [state for *_, state in await plant.judged(limit)] == ["compliant"] * 4
