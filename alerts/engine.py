@@ -289,11 +289,12 @@ class Engine:
     async def judge_from(self, starts: Mapping[int, int]) -> None:
         """Judge channels again, each from its start, because limits or recipes are others."""
         newest = self.board.newest
-        last = np.maximum(newest, self.board.evaluated)  # of one that ended all is to be undone
+        # The clock came further: of a silent channel, of one that ended all of which is undone.
+        last = np.maximum(newest, self.board.evaluated)
         tasks = [
             self._task(channel, first=start, last=int(last[channel]))
             for channel, start in starts.items()
-            if newest[channel] != NEVER and newest[channel] >= start
+            if newest[channel] != NEVER and last[channel] >= start
         ]
         await self.judge_again(tasks, Cause.REGISTRY)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model=Problem.__name__)}}}
-_PROBLEMS = {400: "The question is wrong: see `parameter`.", 503: "The database does not answer."}
 _DESCRIPTION = """\
 Times are RFC 3339 in UTC. Lists come in pages, ascending by time and then id: pass `next` back as
 `cursor` until it is null. Filters take ids, or full paths such as `gres1/stack-1/so2`; an id that

@@ -16,7 +16,6 @@ from ingest.registry_values import canonical, check_average, microseconds
 LIMIT_AVERAGE = "limit"  # the average that the limit itself names
 # Calendar periods of the reporting zone, with a nominal length: their true one varies.
 CALENDAR = {"1week": 7 * DAY, "1month": 30 * DAY, "1quarter": 91 * DAY, "1year": 365 * DAY}
-BUDGETS = ("1d", "1week", "1month", "1quarter", "1year")  # what an amount may be limited over
 _OPERATING_DAYS = re.compile(r"([1-9][0-9]{0,2})operating_days")
 _WINDOWS = "an average such as 30min, 1h, 1d, 1month, 1year or 30operating_days"
 

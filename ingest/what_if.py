@@ -105,14 +105,19 @@ class WhatIf:
         return max(self.start, self._kept_whole)
 
     def _channels(self) -> Channels:
-        """Return the channels that a limit of either registry is on and that have readings."""
+        """Return the channels that a limit of either registry judges windows of in the span.
+
+        Of a silent one they may hold its last readings, or an alert lapses.
+        """
         old, new = self.supposed.present.layout, self.supposed.changed.layout
         limited = np.union1d(old.limit_channel, new.limit_channel)
-        found = np.intersect1d(limited, self.supposed.channels)
-        newest = self.archive.newest_of(new)
-        known = newest[: old.channels]  # what was derived may be so no more
-        np.maximum(known, self.archive.newest_of(old), out=known)
-        return found[newest[found] >= self._begin].astype(np.int32)
+        found = np.intersect1d(limited, self.supposed.channels).astype(np.int32)
+        since = self._since(found)
+        upto = self._upto(found, new, since)
+        known = found < old.channels  # what was derived may be so no more
+        before = self._upto(found[known], old, since[known])
+        upto[known] = np.maximum(upto[known], before)
+        return found[upto > since]
 
     async def _groups(self, channels: Channels) -> AsyncIterator[tuple[Channels, bool]]:
         """Yield channels that are read together; True: both registries read them alike."""
@@ -141,9 +146,8 @@ class WhatIf:
         ]
 
     async def _together(self, group: Channels, *layouts: Layout) -> list[Judged]:
-        until = np.stack([self.archive.judged_until(layout, group)[1] for layout in layouts])
-        upto = np.minimum(self.end, until.max(axis=0))
         since = self._since(group)
+        upto = np.maximum(*(self._upto(group, layout, since) for layout in layouts))
         asks = [await asked(self.archive, layout, group, since, upto) for layout in layouts]
         needed = Needed(*map(min, *(one for _, one in asks)))
         rows = await self.archive.read(layouts[1], group, needed.start, upto)
@@ -151,13 +155,20 @@ class WhatIf:
         return [(judge_history(bulk, ask), ask.limits) for ask, _ in asks]
 
     async def _alone(self, group: Channels, layout: Layout) -> Judged:
-        upto = np.minimum(self.end, self.archive.judged_until(layout, group)[1])
-        ask, needed = await asked(self.archive, layout, group, self._since(group), upto)
+        since = self._since(group)
+        upto = self._upto(group, layout, since)
+        ask, needed = await asked(self.archive, layout, group, since, upto)
         if not len(ask.limits):
             return NOTHING_JUDGED
         rows = await self.archive.read(layout, group, needed.start, upto)
         bulk = bulk_of(layout, group, valid_of(layout, group, rows, needed, upto), upto)
         return judge_history(bulk, ask), ask.limits
+
+    def _upto(self, group: Channels, layout: Layout, since: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return up to when each channel is judged; ``since``: it was silent before."""
+        until = np.minimum(self.end, self.archive.judged_until(layout, group)[1])
+        upto: NDArray[np.int64] = np.maximum(until, since)
+        return upto
 
     def _since(self, group: Channels) -> NDArray[np.int64]:
         """Return from when on each channel is judged: a limit that is new from its own start."""

@@ -20,7 +20,6 @@ MAX_MESSAGE = 4 * 1024 * 1024  # bytes
 MAX_SAMPLES = 10_000
 MAX_BOOT = 64  # characters
 MAX_SEQ = 2**63 - 1
-READINGS_FILTER = "ams/v1/+/+/readings"
 STATUS_FILTER = "ams/v1/+/+/status"
 AVERAGES_FILTER = "ams/v1/+/+/averages"
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from alerts.core.chain import Role
 
-QUARTER_S = 900  # seconds: blocks by which quadrants are counted
-
 # All versions; one judges until the effect of a later one begins, so some judge nothing.
 _CONDITIONS = """
 select * from (

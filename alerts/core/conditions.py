@@ -18,7 +18,6 @@ Floats = NDArray[np.float64]
 ZERO_CELSIUS = 273.15  # K
 US_STANDARD = 293.15  # K: 20 °C
 STANDARD_PRESSURE = 101.325  # kPa
-EU_PRESSURE = 101.3  # kPa
 OXYGEN_IN_AIR = 21.0  # % of dry air, as European and Chinese rules have it
 US_OXYGEN_IN_AIR = 20.9
 

@@ -96,11 +96,12 @@ class Derived:
         )
 
     def _with_dependants(self, starts: dict[int, int]) -> dict[int, int]:
-        """Add the chains that start from a selected channel among these."""
-        member = self.recipes.member
-        rows = np.nonzero(np.isin(member, self.selects.channel) & np.isin(member, list(starts)))
-        found = zip(member[rows].tolist(), self.recipes.channel[rows[1]].tolist(), strict=True)
-        return earlier_of(starts, *({channel: starts[of]} for of, channel in found))
+        """Add the chains that start from a selected channel among these, since they do so."""
+        member, recipes = self.recipes.member, self.recipes
+        role, row = np.nonzero(np.isin(member, self.selects.channel) & np.isin(member, [*starts]))
+        columns = member[role, row], recipes.channel[row], recipes.since[row]
+        found = zip(*(column.tolist() for column in columns), strict=True)
+        return earlier_of(starts, *({chain: max(starts[of], at)} for of, chain, at in found))
 
     def chain_of(self, channels: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return the row of ``chains`` that computes each channel, -1 where none does."""

@@ -176,23 +176,6 @@ class Entry:
     evidence: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass of the engine decided: to be stored in one transaction.
-
-    ``notices`` pairs an alert with the kind of notice that its recipients get. ``blocks`` and
-    ``judgements`` are written beside it; where ``compare`` is true they may be stored already, and
-    only what differs becomes a revision.
-    """
-
-    alerts: list[Alert]
-    history: list[Entry]
-    notices: list[tuple[UUID, str]]
-    blocks: BlockRows
-    judgements: JudgementRows
-    compare: bool = False
-
-
 def unequal(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell where two arrays say something else; NaN, no value, is the same as NaN."""
     absent = (ours != ours) & (theirs != theirs)  # noqa: PLR0124 - NaN, in arrays of any kind

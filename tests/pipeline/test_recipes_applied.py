@@ -62,6 +62,7 @@ _BLOCKS = """
 select b.window_s, b.start, b.finish, b.revision from ams.blocks b
 join ams.channels c on c.id = b.channel where c.basis <> '' order by 1, 2, 4
 """
+_OF_DERIVED = "blocks of derived channels"
 _FIGURES = '"limit", start, finish, value, state, valid, expected, exceeding, allowed, substituted'
 
 
@@ -134,7 +135,10 @@ async def finish(server: Whole) -> dict[str, list[Any]]:
     ]
     # A forecast is of when it was made, and withdrawn by nothing but a later one.
     alerts = [one for one in found["alerts"] if one["kind"] == "limit"]
-    return {**found, "alerts": alerts, "verdicts": [repr(row) for row in said]}
+    # Of what a chain selects its members' values from no limit asks for the past.
+    derived = [one for one in found[_OF_DERIVED] if not one["basis"].startswith("with ")]
+    verdicts = [repr(row) for row in said]
+    return {**found, "alerts": alerts, "verdicts": verdicts, _OF_DERIVED: derived}
 
 
 @pytest.mark.timeout(240)
@@ -145,6 +149,24 @@ async def test_all_is_as_if_it_had_been_applied_in_time(
 ) -> None:
     """Blocks, verdicts and alerts after it are those of a server that had it then, no others."""
     file = written(tmp_path / "other.yaml", REGISTRY.replace(*CHANGES[change]))
+    await as_if_in_time(postgres_url, template, file, stopped=stopped)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+async def test_a_member_that_is_selected_anew_counts_from_the_change_on(
+    postgres_url: str, tmp_path: Path, *, stopped: bool
+) -> None:
+    """Where start-up counts a chain takes selected values: those of another analyser are new."""
+    counting = REGISTRY.replace("basis: {o2: 6}", "basis: {o2: 6}, override: {counts: [start_up]}")
+    registry = written(tmp_path / "registry.yaml", counting)
+    file = written(tmp_path / "other.yaml", counting.replace(*CHANGES["auxiliary"]))
+    async with prepared(postgres_url, registry, MIDNIGHT - 60 * DAY) as template:
+        await as_if_in_time(postgres_url, template, file, stopped=stopped)
+
+
+async def as_if_in_time(postgres_url: str, template: str, file: Path, *, stopped: bool) -> None:
+    """A server that has ``file`` applied days later ends like one that had it in time."""
     async with (
         whole(postgres_url, template, MIDNIGHT) as server,
         whole(postgres_url, template, MIDNIGHT) as calm,
