@@ -208,6 +208,18 @@ def streams(draw: st.DrawFn) -> tuple[list[oracles.Reading], Sequence[oracles.Li
     return readings, [limit]
 
 
+async def test_what_the_clock_closed_before_a_restart_is_closed_again_to_no_effect() -> None:
+    judging = Judging([oracles.Limit(value=100, window=5 * MINUTE, period=MINUTE, coverage="2/3")])
+    await judging.feed([oracles.Reading(START, 50.0)], START)
+    await judging.engine.sweep(START + 6 * MINUTE)
+    await judging.engine.flush()
+    before = dict(judging.store.blocks)
+    await judging.restart()
+    await judging.finish(START + 2 * HOUR)
+    assert before == {key: judging.store.blocks[key] for key in before}
+    assert all(len(revisions) == 1 for revisions in judging.store.blocks.values())
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stream=streams(), data=st.data())
 async def test_order_of_arrival_decides_nothing(
