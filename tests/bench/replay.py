@@ -112,7 +112,7 @@ def a_layout(channels: int, limit: float) -> Layout:
 
 def judged_again(rows: NDArray[np.void], layouts: list[Layout], since: int) -> None:
     """Do what follows the reading: with one layout as the audit does, with two as what-if."""
-    channels = np.unique(rows["channel"]).astype(np.int32)
+    channels = np.arange(1, layouts[0].channels, dtype=np.int32)
     shelf = Shelf.of(channels, since - 2 * DAY, NOW, rows)
     span, tally = (since, NOW), Tally()
     for group in groups(layouts[0], channels, *span):
