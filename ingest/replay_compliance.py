@@ -87,6 +87,8 @@ async def _differences(archive: Archive, chunk: Chunk, until: int) -> list[str]:
     found = []
     for row in news:
         old = was.get((row["limit"], row["finish"]))
+        if old is None and not row["valid"] and row["state"] == Judgement.NOT_ASSESSABLE:
+            continue  # of short-term averages, those of a silence are stored when it is over
         if row["over"] or old is not None:
             found.append(_line(names[int(row["limit"])], row, old))
     return sorted(found)

@@ -139,3 +139,23 @@ async def test_values_every_ten_minutes_need_their_oxygen(
             (300.0, "exceeded"),  # four of six, of oxygen at 21 % none is made
             (None, "not_assessable"),
         ]
+
+
+async def test_in_silence_the_audit_finds_nothing(postgres_url: str, tmp_path: Path) -> None:
+    """Days go on to be judged; of short-term means none is made without a value."""
+    registry = tmp_path / "registry.yaml"
+    short = "{source: stack-1, channel: so2, value: 200, unit: mg/m3, average: 20min"
+    registry.write_text(f"{REGISTRY}      - {short}, rules: kz-20min, basis: {{o2: 6}}}}\n")
+    async with (
+        prepared(postgres_url, registry, at("2026-01-01T00:00")) as name,
+        whole(postgres_url, name, DAY) as server,
+    ):
+        for first in (0, 4):
+            server.now = DAY + (first + 4) * HOUR
+            await server.deliver(hours(first, first + 4))
+            await server.judge.engine.flush()
+            await items(server)
+        await server.end(DAY + 30 * HOUR)
+        found = await items(server, running=False)
+        assert {one["average"] for one in found} == {"1d", "20min"}
+        assert await server.audit(DAY) == []
