@@ -117,7 +117,7 @@ def load(  # noqa: PLR0913  one argument for each option
         totals, took = runner.run(_run(messages, broker, rate, window, duration / SECOND))
     result = _result(totals, took)
     click.echo(json.dumps(result) if as_json else _words(result))
-    return 0 if totals.acknowledged == totals.sent else 1
+    return 0 if 0 < totals.acknowledged == totals.sent else 1
 
 
 def _check(shape: Shape, connections: int) -> None:
@@ -170,6 +170,8 @@ def _words(result: dict[str, object]) -> str:
     latency = result["latency_ms"]
     assert isinstance(latency, dict)  # noqa: S101  as _result makes it
     shares = ", ".join(f"{name[1:]} % within {value} ms" for name, value in latency.items())
+    if not result["acknowledged"]:
+        return f"{result['sent']:,} sent, none acknowledged in {result['seconds']} s"
     return (
         f"{result['sent']:,} sent, {result['acknowledged']:,} acknowledged, {result['resent']:,} "
         f"sent again, in {result['seconds']} s: {result['acknowledged_per_second']:,} "

@@ -147,6 +147,13 @@ async def test_ctrl_c_stops_and_says_what_was_acknowledged(
     assert {json.loads(state)["state"] for state in states.values()} == {"offline"}
 
 
+def test_a_load_that_reaches_no_broker_fails() -> None:
+    broker = f"mqtt://127.0.0.1:{free_port()}"
+    done = run("load", "--broker", broker, "--units", "2", "--duration", "1s")
+    assert done.returncode == 1
+    assert done.stdout.startswith("0 sent, none acknowledged in ")
+
+
 def test_a_load_prints_its_result_as_json(mosquitto: Broker) -> None:
     done = run("load", "--broker", mosquitto.url, "--rate", "500", "--duration", "1s", "--json")
     assert done.returncode == 0
