@@ -93,9 +93,15 @@ async def _prepare(conn: asyncpg.Connection) -> None:
     await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 
 
+def _named(url: str) -> str:
+    """Return the database's address for people, without user and password."""
+    address = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"the database at {address}" if address else "the database"
+
+
 async def open_pool(url: str, *, size: int) -> asyncpg.Pool:
     """Open a pool of at most ``size`` connections, one of them at once; see ``connect``."""
-    async with unavailable("connect to the database"), _refusals():
+    async with unavailable(f"connect to {_named(url)}"), _refusals():
         return await asyncpg.create_pool(
             url,
             min_size=1,
@@ -112,7 +118,7 @@ async def connect(url: str) -> asyncpg.Connection:
 
     Raises Unavailable when the database cannot be reached, StartFailed when it refuses us.
     """
-    async with unavailable("connect to the database"), _refusals():
+    async with unavailable(f"connect to {_named(url)}"), _refusals():
         conn = await asyncpg.connect(
             url, server_settings=_SESSION, command_timeout=_ANSWER, timeout=_CONNECT
         )

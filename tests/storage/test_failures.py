@@ -18,6 +18,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.errors import AlreadyRunning, StartFailed, Unavailable
 from storage.migrate import migrate
 from storage.pool import connect, hold_server_lock, open_pool, unavailable
+from tests.fixtures.brokers import free_port
 from tests.storage.given import NOW, SO2, Message, batch, outcomes
 
 if TYPE_CHECKING:
@@ -147,3 +148,10 @@ async def test_a_session_is_as_we_need_it(pool: asyncpg.Pool) -> None:
         assert await conn.fetchval("show search_path") == "ams, public"
         assert await conn.fetchval("show timezone") == "UTC"
         assert await conn.fetchval("select $1::jsonb", {"a": [1]}) == {"a": [1]}
+
+
+async def test_a_database_that_is_away_is_named_without_its_password() -> None:
+    url = f"postgresql://ams:secret@127.0.0.1:{free_port()}/ams"
+    with pytest.raises(Unavailable, match=r"connect to the database at 127\.0\.0\.1:\d+: ") as info:
+        await connect(url)
+    assert "secret" not in str(info.value)
