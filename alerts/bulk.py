@@ -155,7 +155,7 @@ class Bulk:
         may: NDArray[np.bool_] = self._highest[columns] >= lowered(low)
         return may
 
-    def rolling(self, window: int, columns: NDArray[np.intp]) -> Rolling:
+    def rolling_means(self, window: int, columns: NDArray[np.intp]) -> Rolling:
         """Return the rolling means of ``columns`` (k,), ascending, and maybe of more."""
         known = self._rolling.get(window)
         whole = known is not None and len(known.columns) == self.channels

@@ -79,7 +79,7 @@ def follow_limits(
         for limit in np.intersect1d(own.limit, list(known)).tolist() if known else ():
             mine = own.limit == limit
             first[mine] = outside_alerts(int(first[mine][0]), known[limit])
-        means = bulk.rolling(window, np.flatnonzero(np.bincount(own.channel)))
+        means = bulk.rolling_means(window, np.flatnonzero(np.bincount(own.channel)))
         pieces = _pieces(means, own, bulk, (first, span[1][rows]))
         if len(pieces.limit):
             alerts = follow(_evaluations(means, pieces), State.empty(len(pieces.lead))).alerts

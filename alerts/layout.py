@@ -67,11 +67,12 @@ class Memberships:
         recipes = derived.recipes
         role, recipe = np.nonzero(recipes.member >= 0)
         chain = derived.chain_of(recipes.channel)[recipe]
-        pairs = np.stack([recipes.member[role, recipe], chain])
-        (member, chain), place = np.unique(pairs, axis=1, return_inverse=True)
-        until = np.full(len(chain), NEVER)
-        np.maximum.at(until, place.ravel(), recipes.until[recipe])
-        return cls(chain.astype(np.intp), until, Rows.of(member.astype(np.int32), channels))
+        pairs = recipes.member[role, recipe].astype(np.int64) << 32 | chain
+        pairs, place = np.unique(pairs, return_inverse=True)
+        until = np.full(len(pairs), NEVER)
+        np.maximum.at(until, place, recipes.until[recipe])
+        member, chain = (pairs >> 32).astype(np.int32), pairs & 0xFFFFFFFF
+        return cls(chain.astype(np.intp), until, Rows.of(member, channels))
 
 
 @dataclass(frozen=True, slots=True)

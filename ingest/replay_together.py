@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.core.records import unequal
 from alerts.core.vocabulary import HOUR, NEVER, SECOND, Severity
 from alerts.history import judge_history, kept_blocks
 from alerts.track import iso
 from ingest.archive import asked, bulk_of, valid_of
+from ingest.pairing import differ, lone, paired, rows_of
 from storage.compliance import read_blocks
 from storage.judging import read_judgements
 
@@ -99,19 +99,12 @@ def differing(ask: Asked, found: History, stored: Rows, span: Span) -> set[int]:
 def _differing_judgements(found: JudgementRows, stored: Rows, span: Span) -> Limits:
     """Return the limits; a block without a value that only one side has is no difference."""
     here = (found.start >= span[0]) & (found.start < span[1])
-    made = _rows(found, here, _JUDGEMENT)
-    ours, _, alone = _other(made, stored)
-    lone = [
-        rows["limit"][places[rows["count"][places] > 0]]
-        for rows, places in zip((made, stored), alone, strict=True)
-    ]
-    return np.concatenate([made["limit"][ours], *lone])
+    return _other_limits(rows_of(found, here, _JUDGEMENT), stored, "count")
 
 
 def _differing_alerts(known: Mapping[int, Sequence[Alert]], found: Alerts, span: Span) -> Limits:
     """Return the limits of alerts that only one side has, or that are not the same on both."""
     here = found.confirmed & (found.opened_at >= span[0]) & (found.opened_at < span[1])
-    made = _rows(found, here, _ALERT)
     stored = np.array(
         [
             (
@@ -129,34 +122,29 @@ def _differing_alerts(known: Mapping[int, Sequence[Alert]], found: Alerts, span:
         ],
         _ALERT,
     )
-    ours, _, alone = _other(made, stored)
-    lone = [rows["limit"][places] for rows, places in zip((made, stored), alone, strict=True)]
-    return np.concatenate([made["limit"][ours], *lone])
+    return _other_limits(rows_of(found, here, _ALERT), stored)
 
 
-def _rows(table: Any, here: NDArray[np.bool_], dtype: np.dtype[np.void]) -> Rows:  # noqa: ANN401 - of several kinds
-    """Return some rows of a table of parallel arrays as an array of records."""
-    rows = np.zeros(int(here.sum()), dtype)
-    for name in dtype.names or ():
-        rows[name] = getattr(table, name)[here]
-    return rows
+def _other_limits(made: Rows, stored: Rows, holds: str | None = None) -> Limits:
+    """Return the limits of rows that are not the same on both sides, or on one side only."""
+    a, b, other = _compared(made, stored)
+    return np.concatenate(
+        [
+            made["limit"][a[other]],
+            made["limit"][lone(made, a, holds)],
+            stored["limit"][lone(stored, b, holds)],
+        ]
+    )
 
 
-def _other(made: Rows, stored: Rows) -> tuple[Places, Places, tuple[Places, Places]]:
-    """Return the places, in both, of what is not the same; and of what only one of them has.
+def _compared(made: Rows, stored: Rows) -> tuple[Places, Places, NDArray[np.bool_]]:
+    """Return the places of pairs in both, and which of them differ.
 
     The first two columns of ``made`` say what is meant: whose, and from when on.
     """
-    owner, start, *compared = made.dtype.names or ()
-    ours, theirs = (
-        (rows[owner].astype(np.int64) << 34) | (rows[start] // SECOND) for rows in (made, stored)
-    )
-    _, a, b = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
-    other = np.zeros(len(a), np.bool_)
-    for name in compared:
-        other |= unequal(made[name][a], stored[name][b])
-    alone = np.flatnonzero(~np.isin(ours, theirs)), np.flatnonzero(~np.isin(theirs, ours))
-    return a[other], b[other], alone
+    owner, start, *columns = made.dtype.names or ()
+    a, b = paired(made, stored, owner, start)
+    return a, b, differ(made, stored, (a, b), columns)
 
 
 async def _block_pairs(
@@ -176,10 +164,10 @@ async def _block_pairs(
 
 
 def _other_blocks(made: BlockRows, stored: Rows, span: Span) -> list[tuple[Any, Any]]:
-    rows = _rows(made, (made.start >= span[0]) & (made.start < span[1]), _BLOCK)
-    ours, theirs, (alone, _) = _other(rows, stored)
-    lacking = rows[alone[rows["count"][alone] > 0]]
-    return [*zip(stored[theirs], rows[ours], strict=True), *((None, row) for row in lacking)]
+    rows = rows_of(made, (made.start >= span[0]) & (made.start < span[1]), _BLOCK)
+    a, b, other = _compared(rows, stored)
+    lacking = rows[lone(rows, a, "count")]
+    return [*zip(stored[b[other]], rows[a[other]], strict=True), *((None, row) for row in lacking)]
 
 
 def block_differences(together: Together, names: Mapping[int, str]) -> list[str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.records import unequal
 from alerts.core.vocabulary import NEVER
+from ingest.pairing import differ, lone, paired, rows_of
 from ingest.what_if_differences import KINDS, NOTHING, SEVERITIES, STATES, Differences, rows_at
 
 if TYPE_CHECKING:
@@ -40,21 +40,14 @@ _ALERT = np.dtype(
 def judgement_rows(found: JudgementRows, limits: Limits, start: int, end: int) -> Rows:
     """Return the judgements of blocks that start in [start, end), with what was compared with."""
     here = (found.start >= start) & (found.start < end)
-    rows = np.zeros(int(here.sum()), _ROW)
-    for name in ("limit", "version", "start", "finish", "count", "expected", "state"):
-        rows[name] = getattr(found, name)[here]
+    columns = ("limit", "version", "start", "finish", "count", "expected", "state")
+    rows = rows_of(found, here, _ROW, columns)
     rows["value"] = found.mean[here]
     keys = (limits.limit.astype(np.int64) << 32) | limits.version
     wanted = (rows["limit"].astype(np.int64) << 32) | rows["version"]
     if len(wanted):
         rows["threshold"] = limits.value[np.searchsorted(keys, wanted)]
     return rows
-
-
-def _keys(rows: Rows, key: str) -> NDArray[np.int64]:
-    seconds = rows[key] // 1_000_000
-    keys: NDArray[np.int64] = (rows["limit"].astype(np.int64) << 34) | seconds
-    return keys
 
 
 def compared_judgements(before: Rows, after: Rows, tally: Tally) -> Differences:
@@ -71,14 +64,10 @@ def compared_verdicts(before: Rows, after: Rows, tally: Tally) -> Differences:
 
 
 def _compared(kind: str, before: Rows, after: Rows, tally: Tally) -> Differences:
-    key = KINDS[kind][1]
-    old, new = _keys(before, key), _keys(after, key)
-    _, a, b = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-    other = np.zeros(len(a), np.bool_)
-    for name in ("state", "value"):
-        other |= unequal(before[name][a], after[name][b])
+    a, b = paired(before, after, "limit", KINDS[kind][1])
+    other = differ(before, after, (a, b), ("state", "value"))
     count = "count" if kind == "judgement" else "expected"
-    gone, come = _lone(before[count], a), _lone(after[count], b)
+    gone, come = lone(before, a, count), lone(after, b, count)
     nothing = STATES.index(NOTHING)
     tally.add(kind, before["state"][a], after["state"][b], STATES)
     tally.add(kind, before["state"][gone], np.full(len(gone), nothing), STATES)
@@ -88,13 +77,6 @@ def _compared(kind: str, before: Rows, after: Rows, tally: Tally) -> Differences
         np.concatenate([b[other], np.full(len(gone), -1), come]),
     )
     return Differences.of(kind, (before, after), pairs)
-
-
-def _lone(count: NDArray[np.int32], paired: Places) -> Places:
-    """Return the places that are not among ``paired`` and hold anything."""
-    lone = count > 0
-    lone[paired] = False
-    return np.flatnonzero(lone)
 
 
 def compared_alerts(
@@ -115,10 +97,7 @@ def compared_alerts(
 def _alerts_of(alerts: Alerts, start: int, end: int) -> Rows:
     here = alerts.confirmed & (alerts.opened_at < end)
     here &= (alerts.resolved_at == NEVER) | (alerts.resolved_at >= start)
-    rows = np.zeros(int(here.sum()), _ALERT)
-    for name in _ALERT.names or ():
-        rows[name] = getattr(alerts, name)[here]
-    return rows
+    return rows_of(alerts, here, _ALERT)
 
 
 def _matched(old: Rows, new: Rows) -> tuple[Places, Places]:

@@ -16,7 +16,7 @@ from alerts.core.means import mean
 from alerts.core.vocabulary import MINUTE
 from alerts.core.zones import in_block
 from storage.queries.extents import zones
-from storage.queries.page import Item, Key, Page, Part, rfc3339
+from storage.queries.page import Item, Key, Page, Part, judged_channel, rfc3339
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -175,11 +175,7 @@ def _of_condition(row: Record) -> Item:
 
 def _names(row: Record, rule: Item | None) -> Item:
     return {
-        "enterprise": row["enterprise"],
-        "source": row["source"],
-        "channel": row["channel"],
-        "basis": row["basis"],
-        "permit": row["permit"],
+        **judged_channel(row),
         "rules": rule["rules"] if rule else None,
         "condition": rule["condition"] if rule else None,
         "statistic": rule["statistic"] if rule else "mean",

@@ -9,7 +9,7 @@ import numpy as np
 from alerts.core.classes import frequencies, upper_bounds
 from alerts.core.periods import beginning_of
 from storage.queries.extents import zones
-from storage.queries.page import Item, Key, Page, Part, rfc3339
+from storage.queries.page import Item, Key, Page, Part, judged_channel, rfc3339
 from storage.times import from_micros
 
 if TYPE_CHECKING:
@@ -79,11 +79,7 @@ def _item(row: Record, span: tuple[int, int], found: Record) -> Item:
     counts, above = frequencies(np.array(found["values"] or [], np.float64), upper)
     bounds = upper.tolist()
     return {
-        "enterprise": row["enterprise"],
-        "source": row["source"],
-        "channel": row["channel"],
-        "basis": row["basis"],
-        "permit": row["permit"],
+        **judged_channel(row),
         "rules": rule["rules"],
         "version": rule["version"],
         "condition": rule["condition"],

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.queries.page import FIRST_INSTANT, Item, Key, Page, Part, Span, paged, rfc3339
+from storage.queries.page import (
+    FIRST_INSTANT,
+    Item,
+    Key,
+    Page,
+    Part,
+    Span,
+    judged_channel,
+    paged,
+    rfc3339,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -101,11 +111,7 @@ def _item(row: Record) -> Item:
     allowed, exceeding = row["allowed"], row["exceeding"]
     counts = allowed is not None and exceeding is not None
     return {
-        "enterprise": row["enterprise"],
-        "source": row["source"],
-        "channel": row["channel"],
-        "basis": row["basis"],
-        "permit": row["permit"],
+        **judged_channel(row),
         "rules": rule["rules"],
         "version": rule["version"],
         "condition": rule["condition"],

@@ -50,6 +50,11 @@ def paged(rows: Sequence[Record], limit: int, item: Callable[[Record], Item], *k
     return Page([item(row) for row in shown], last)
 
 
+def judged_channel(row: Record) -> Item:
+    """Return whose channel a verdict is about, in which state, and by what permit."""
+    return {name: row[name] for name in ("enterprise", "source", "channel", "basis", "permit")}
+
+
 def rfc3339(moment: datetime | None) -> str | None:
     """Return an instant in UTC as the API writes it; fractions only where there are some."""
     if moment is None:
