@@ -24,7 +24,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.lock import ServerLock
 from storage.migrate import migrate
 from storage.partitions import make_partitions
-from storage.pool import connect, open_pool
+from storage.pool import connect, leave, open_pool
 from storage.registry_load import load_recipients, load_registry
 from storage.watch import database_time
 
@@ -113,12 +113,7 @@ async def _prepare(
             directories.append(settings.data_dir)
         return registry, await load_recipients(conn, now), directories
     finally:
-        await _close_quietly(conn)
-
-
-async def _close_quietly(conn: asyncpg.Connection) -> None:
-    with contextlib.suppress(OSError, TimeoutError):
-        await conn.close(timeout=5)
+        await leave(conn)
 
 
 async def _close_pool(pool: asyncpg.Pool) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Self
 
 import structlog
 
 from storage.errors import Unavailable
-from storage.pool import hold_server_lock
+from storage.pool import hold_server_lock, leave
 
 if TYPE_CHECKING:
     import asyncpg
@@ -35,8 +34,7 @@ class ServerLock:
 
     async def __aexit__(self, *_: object) -> None:
         if self._conn is not None:
-            with contextlib.suppress(OSError, TimeoutError):
-                await self._conn.close(timeout=5)
+            await leave(self._conn)
 
     async def keep(self) -> None:
         """Take the lock again whenever the connection is lost, until cancelled.

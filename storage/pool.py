@@ -23,6 +23,7 @@ __all__ = [
     "Unavailable",
     "connect",
     "hold_server_lock",
+    "leave",
     "open_pool",
     "unavailable",
 ]
@@ -37,6 +38,7 @@ _SESSION = {
     "jit": "off",  # compiling a short query takes longer than running it
 }
 _CONNECT = 10.0  # seconds
+_GOODBYE = 5.0  # seconds
 _ANSWER = 330.0  # seconds without an answer before a connection counts as dead
 SERVER_LOCK = 0x414D5301  # advisory lock: the one server of a database
 _PREDECESSOR = 5.0  # seconds for the backend of a killed server to notice
@@ -44,8 +46,9 @@ _PREDECESSOR = 5.0  # seconds for the backend of a killed server to notice
 # Classes of SQLSTATE: connection, resources, operator intervention, system, internal; then what a
 # second attempt cures: serialization failure, deadlock, lock not available.
 _RETRY_CLASSES = ("08", "53", "57", "58", "XX")
-# What asyncpg says of a connection that was lost in the middle of something.
-_LOST = ("clos", "another operation", "unexpected")
+# What asyncpg says of a connection that was lost in the middle of something. One of a pool is taken
+# back from us at once when it is lost: whoever uses it then has "released" it.
+_LOST = ("clos", "another operation", "unexpected", "released back")
 _RETRY_CODES = ("40001", "40P01", "55P03", "25P03")
 
 
@@ -130,6 +133,13 @@ async def connect(url: str) -> asyncpg.Connection:
         return conn
 
 
+async def leave(conn: asyncpg.Connection) -> None:
+    """Close a connection; one that is lost already, or does not answer, is dropped."""
+    with contextlib.suppress(Unavailable):
+        async with unavailable("close"):
+            await conn.close(timeout=_GOODBYE)
+
+
 async def hold_server_lock(url: str) -> asyncpg.Connection:
     """Return a connection that marks this as the database's one server while it is open.
 
@@ -140,7 +150,7 @@ async def hold_server_lock(url: str) -> asyncpg.Connection:
         async with unavailable("take the server's lock"):
             await _lock(conn)
     except BaseException:
-        await conn.close(timeout=1)
+        await leave(conn)
         raise
     return conn
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.ports import free_port
+from storage.data_directory import works_in
 from tests.acceptance.recipient import SECRET
 from tests.acceptance.server import BIN, ENVIRONMENT, AmsServer, run, until
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import AsyncIterator, Mapping, Sequence
     from random import Random
 
@@ -53,8 +55,11 @@ async def started(server: AmsServer) -> AsyncIterator[AmsServer]:
 def child_of(server: AmsServer, part: str) -> int | None:
     """The process that the server runs for its database or broker."""
     if part == "postgres":
-        file = server.data_dir / "database" / "cluster" / "postmaster.pid"
-        return int(file.read_text().split()[0]) if file.exists() else None
+        cluster = server.data_dir / "database" / "cluster"
+        file = cluster / "postmaster.pid"
+        pid = int(file.read_text().split()[0]) if file.exists() else 0
+        # the server writes its own pid there for a moment, in the place of one that is gone
+        return pid if works_in(pid, cluster) else None
     wanted = str(server.data_dir / "broker").encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -102,13 +107,24 @@ async def send_amid_kills(
     try:
         for _ in range(rounds):
             await asyncio.sleep(dice.uniform(*pauses))
+            assert server.runs, f"the server ended by itself:\n{server.log[-3000:]}"
             await kill(server, dice.choice(PARTS))
-        code = await asyncio.wait_for(fleet.wait(), 300)
-        assert code == 0, file.read_text()[-3000:]
+        await _ended(fleet, server, 300)
+        assert fleet.returncode == 0, file.read_text()[-3000:]
     finally:
         if fleet.returncode is None:
             fleet.kill()
             await fleet.wait()
+
+
+async def _ended(fleet: Process, server: AmsServer, patience: float) -> None:
+    """Wait until the fleet has sent everything to a server that runs as long."""
+
+    async def ended() -> bool:
+        assert server.runs, f"the server ended by itself:\n{server.log[-3000:]}"
+        return fleet.returncode is not None
+
+    await until(ended, f"the fleet to end; the server's log:\n{server.log[-3000:]}", patience)
 
 
 async def count(server: AmsServer, table: str) -> int:

@@ -104,6 +104,11 @@ class AmsServer:
         return file.read_text() if file.exists() else ""
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended, by itself or by another's hand."""
+        return self.process is not None and self.process.returncode is None
+
+    @property
     def mqtt(self) -> str:
         return str(self.ready["mqtt"])
 

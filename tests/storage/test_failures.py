@@ -100,6 +100,59 @@ async def _connect_again(url: str) -> asyncpg.Connection:
             await asyncio.sleep(0.02)
 
 
+async def _lost_between_two_statements(database_url: str) -> None:
+    pool, observer = await open_pool(database_url, size=2), await connect(database_url)
+    conn = await pool.acquire()
+    pid, inner = await conn.fetchval("select pg_backend_pid()"), conn._con
+    await observer.execute("select pg_terminate_backend($1)", pid)
+    await observer.close()
+    while not inner.is_closed():  # noqa: ASYNC110 - the pool has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        for use in (
+            lambda: conn.fetchval("select 1"),
+            lambda: conn.copy_from_query("select 1", output=_nowhere),
+            lambda: _transaction(conn),
+        ):
+            with pytest.raises(Unavailable):
+                async with unavailable("use a connection that was lost"):
+                    await use()
+    finally:
+        pool.terminate()
+
+
+async def _nowhere(_: bytes) -> None:
+    pytest.fail("a lost connection gave something")
+
+
+async def _transaction(conn: asyncpg.Connection) -> None:
+    async with conn.transaction():
+        pytest.fail("a lost connection began a transaction")
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_lost_between_two_statements_is_unavailable(
+    database_url: str, run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    run(_lost_between_two_statements(database_url))
+
+
+async def test_a_lock_that_the_database_gave_up_on_is_unavailable(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer = await connect(database_url)
+
+    async def end(conn: asyncpg.Connection) -> None:
+        pid = await conn.fetchval("select pg_backend_pid()")
+        await observer.execute("select pg_terminate_backend($1)", pid)
+        await conn.fetchval("select 1")
+
+    monkeypatch.setattr("storage.pool._lock", end)
+    with pytest.raises(Unavailable):
+        await hold_server_lock(database_url)
+    await observer.close()
+
+
 async def test_one_server_for_one_database(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
