@@ -224,12 +224,12 @@ class Engine:
         self._move(journal, channel[~far], target[~far])
         await self._save(journal)
         await self.judge_again(self._tasks(channel[far], target[far]))
-        await self._sweep_chains(np.flatnonzero(quiet & board.layout.chained), until)
+        await self._complete(np.flatnonzero(quiet & board.layout.chained), until)
         await self._lapse(now, until)
         await self._note_silence(now)
 
-    async def _sweep_chains(self, channel: NDArray[np.intp], clock: int) -> None:
-        """Judge by the clock the steps that no reading has completed."""
+    async def _complete(self, channel: NDArray[np.intp], clock: int | None = None) -> None:
+        """Judge the steps of chains that are complete: by their members, or by the ``clock``."""
         board = self.board
         rows = board.layout.derived.chain_of(channel.astype(np.int32))
         until = complete_until(board, rows, clock)
@@ -341,6 +341,10 @@ class Engine:
             async for readings in tail:
                 await self._take(readings, derive=False)  # a chain's are among the spans
                 await self._write_blocks(compare=True)
+            board = self.board  # members have come further since their chains were judged
+            known = board.layout.chained & ~board.cold & (board.evaluated != NEVER)
+            await self._complete(np.flatnonzero(known))
+            await self._write_blocks(compare=True)
         self._unfinished = False
 
     def _task(self, channel: int, *, first: int = NEVER, last: int = NEVER) -> Task:

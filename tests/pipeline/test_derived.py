@@ -20,7 +20,7 @@ from ingest.judging import JudgingStore
 from tests.fixtures.database import in_database
 from tests.pipeline.streams import FIRST, REGISTRY, START, Message, Reading, Stream, streams
 from tests.pipeline.test_order import arriving, assert_as_in_order, deliver, followed, minutes
-from tests.pipeline.whole import prepared, whole
+from tests.pipeline.whole import assert_equal, of_event_time, prepared, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -204,3 +204,34 @@ async def test_a_chain_of_long_steps_is_read_once_a_step(
         of_it = [(one["mean"], one["count"]) for one in found if one["basis"] == "two hours"]
         assert of_it == [(50.0, 2)]  # the third has 5 of the 20 values that it needs
         assert await server.audit(FIRST) == []
+
+
+LATER, IN_CLOSED_BLOCK = ((0, 59), (60, 130)), ((0, 44), (50, 55))
+
+
+@pytest.mark.parametrize(
+    ("parts", "forgetful"), [(LATER, False), (LATER, True), (IN_CLOSED_BLOCK, False)]
+)
+async def test_a_start_judges_what_is_derived_as_far_as_what_was_committed(
+    postgres_url: str, template: str, parts: Sequence[tuple[int, int]], *, forgetful: bool
+) -> None:
+    """The clock need not come to it first: nothing more is heard of the plant."""
+    first, then = [
+        tuple(one._replace(key=key) for key in ("so2", "nox") for one in minutes(*part, 95.0))
+        for part in parts
+    ]
+    found = []
+    for killed in (False, True):
+        async with whole(postgres_url, template, START) as server:
+            await deliver(server, [Message(first, 0, START + HOUR)])
+            server.now = START + 62 * MINUTE  # the clock closes what no reading has closed
+            await server.sweep()
+            await server.restart()
+            server.deaf = killed
+            await deliver(server, [Message(then, 1, START + 131 * MINUTE)])
+            if killed:
+                await server.restart(killed=True, forgetful=forgetful)
+            await server.judge.engine.flush()
+            found.append(of_event_time(await server.answers(START)))
+    assert found[0]["blocks of derived channels"]
+    assert_equal(found[1], found[0])
