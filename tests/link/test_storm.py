@@ -3,6 +3,8 @@
 import asyncio
 from itertools import count
 
+import pytest
+
 from ingest.broker_url import parse_broker_url
 from ingest.link import Link
 from tests.fixtures.brokers import Broker
@@ -42,6 +44,7 @@ async def more(stored: set[bytes]) -> None:
     await until(lambda: len(stored) > before)
 
 
+@pytest.mark.timeout(400)  # thirteen waits, of which each has a limit of its own
 async def test_whatever_is_killed_nothing_that_the_broker_took_is_missing(
     impatient_nats: Broker,
 ) -> None:
