@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alerts.core.vocabulary import FOREVER
+from alerts.core.vocabulary import FOREVER, NEVER
 from storage.times import to_micros
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     import asyncpg
+    from asyncpg import Record
     from numpy.typing import NDArray
 
 _ENDED = """
@@ -39,6 +41,20 @@ def superseded_at(entry: NDArray[Any], effective: NDArray[Any]) -> NDArray[np.in
         if not changed.any():
             return until
         until[:-1][changed] = following[changed]
+
+
+def in_force(versions: Sequence[Record]) -> Iterator[tuple[Record, int, int]]:
+    """Yield the versions of one recipe that apply to anything, each with since and until (us).
+
+    ``versions``, oldest first, have ``effective`` and ``ended``; the first one is of all that was
+    ever measured.
+    """
+    starts = [to_micros(one["effective"]) for one in versions]
+    for place, one in enumerate(versions):
+        since = starts[place] if place else NEVER
+        until = min(starts[place + 1 :], default=FOREVER)
+        if since < until and not one["ended"]:
+            yield one, since, until
 
 
 async def read_ended(conn: asyncpg.Connection, version: int) -> dict[int, int]:

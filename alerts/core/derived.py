@@ -212,9 +212,12 @@ class Derived:
             source = read[int(self.selects.of[row])]
             every = np.full(len(source.time), row)
             value, valid = self.selects.values(every, source.value, source.status)
-            valid &= self.selects.apply(every, source.time)
-            parts.append((source.time[valid], value[valid], valid[valid], source.status[valid]))
-        return Series(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+            ours = self.selects.apply(every, source.time)
+            parts.append((source.time[ours], value[ours], valid[ours], source.status[ours]))
+        time, value, valid, status = (np.concatenate(column) for column in zip(*parts, strict=True))
+        # Data begin with a reading that is not selected too; the newest is one that is.
+        end = int(np.flatnonzero(valid)[-1]) + 1 if valid.any() else 0
+        return Series(time[:end], value[:end], valid[:end], status[:end])
 
 
 def _versions(table: Chains | Selects) -> Versions:
