@@ -31,11 +31,13 @@ NO_ROWS: Any = np.zeros(
 class _Grid:
     """Blocks of some channels put where they belong: T windows of n columns.
 
-    ``channels`` (n,): of which channel each column is, 0 for none; one may stand in several.
+    ``channels`` (n,): of which channel each column is, 0 for none; one may stand in several. Or
+    (T, n), where that changes.
     """
 
     def __init__(self, rows: Rows, starts: NDArray[np.int64], channels: Channels) -> None:
-        numbers, self._column = np.unique(channels, return_inverse=True)
+        numbers = np.unique(channels)
+        self._column = np.searchsorted(numbers, channels)
         place = np.minimum(np.searchsorted(starts, rows["start"]), len(starts) - 1)
         column = np.minimum(np.searchsorted(numbers, rows["channel"]), len(numbers) - 1)
         ours = (starts[place] == rows["start"]) & (numbers[column] == rows["channel"])
@@ -46,7 +48,9 @@ class _Grid:
         """Return a field of the blocks, (T, n); ``empty`` where there is none."""
         found = np.full(self._shape, empty, kind)
         found[self._at] = self._rows[field]
-        return found[:, self._column]
+        if self._column.ndim == 1:
+            return found[:, self._column]
+        return np.take_along_axis(found, self._column, axis=1)
 
 
 def load_of(rows: Rows, starts: NDArray[np.int64], channels: Channels) -> NDArray[np.float64]:
@@ -79,29 +83,34 @@ def made_of(
     return Made(chains, means, counts, have)
 
 
-def short_term(  # noqa: PLR0913, PLR0917 - the span, the channels, their blocks
-    window: int,
-    zone: str,
-    start: int,
-    end: int,
+def windows(
+    window: int, zone: str, start: int, end: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (start, finish) of the short-term averages that lie in [start, end), whole ones."""
+    starts, finishes = block_edges(window, zone, start, end)
+    whole = (starts >= start) & (finishes <= end)
+    return starts[whole], finishes[whole]
+
+
+def short_term(
+    starts: NDArray[np.int64],
+    finishes: NDArray[np.int64],
     columns: Mapping[str, Channels],
     rows: Mapping[str, Rows],
 ) -> ShortTerm:
-    """Return the short-term averages of ``window`` that lie in [start, end), whole ones.
+    """Return the short-term averages of ``windows``.
 
     ``columns`` names for "value", "idle", "mark", "serviced" and "main" the channel of each of the
-    n columns, 0 where it has none; ``rows`` holds the blocks of each as stored, "quarters" those of
-    15 min of the "main" and of the value channel; absent where nobody asks for quadrants. A
-    block is an array of ``channel``, ``start``, ``mean``, ``total``, ``count`` and ``expected``.
+    n columns, 0 where it has none, the "main" one maybe of each window (T, n); ``rows`` holds the
+    blocks of each as stored, "quarters" those of 15 min of the "main" and of the value channel;
+    absent where nobody asks for quadrants. A block is an array of ``channel``, ``start``, ``mean``,
+    ``total``, ``count`` and ``expected``.
 
     A slot is what value and idle blocks have in common: where a derived value is made each minute
     of a channel that is measured every 10 s, it is 10 s. Where a "main" channel stands behind the
     value (first averaged, then normalised: one value a window), its slots are the value's. Where
     several values make a window, each had all that it is computed from, and they are counted.
     """
-    starts, finishes = block_edges(window, zone, start, end)
-    whole = (starts >= start) & (finishes <= end)
-    starts, finishes = starts[whole], finishes[whole]
     shape = (len(starts), len(columns["value"]))
     if not all(shape):
         none = np.zeros(shape, np.int32)
@@ -162,6 +171,8 @@ def _quarters(
     if int(finishes[0] - starts[0]) != HOUR:
         return np.full((1, 1), 4, np.int8)
     four = (starts[:, None] + np.arange(4) * QUARTER).reshape(-1)
+    if channels.ndim > 1:
+        channels = channels.repeat(4, axis=0)
     have = _Grid(rows, four, channels).of("count", 0, "i4") > 0
     counted: NDArray[np.int8] = have.reshape(len(starts), 4, -1).sum(axis=1).astype(np.int8)
     return counted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,12 @@ from alerts.core.chain import Role
 from alerts.core.periods import duration
 from alerts.core.vocabulary import DAY, FOREVER, NEVER
 from alerts.core.zones import block_edges
-from alerts.matrix import QUARTER, load_of, made_of, short_term
+from alerts.matrix import QUARTER, load_of, made_of, short_term, windows
 from alerts.scope import changes_of, scopes
 from storage import compliance
 from storage.begun import first_readings, read_begun
 from storage.carried import read_carried
-from storage.compliance import Making
+from storage.compliance import Main, Making
 from storage.registry_derived import chains_of
 from storage.verdicts import judged_until
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 _SECOND = 1_000_000
+NO_MAIN = Main(0, FOREVER, NEVER)
 NO_MAKING = Making({"kind": "none"}, {}, FOREVER, NEVER)
 
 
@@ -86,21 +88,21 @@ class Chunk:
         start, end = self.spans[name]
         window = duration(name).exact
         # Beyond an hour blocks begin where the days of a zone do: that is then the same for all.
-        zone = mine[0].zone
+        starts, finishes = windows(window, mine[0].zone, start, end)
         columns = {
             "value": self._column("channel"),
             "idle": self._column("idle"),
             "mark": self._column("mark"),
             "serviced": self._column("serviced"),
-            "main": self._column("main"),
+            "main": self._mains(finishes),
         }
         rows = {}
         for role, channels in columns.items():
             rows[role] = await self.blocks(conn, channels, window, start, end)
         if any(scope.rule.quadrants for scope in mine):
-            both = np.concatenate([columns["main"], columns["value"]])
+            both = np.append(columns["main"], columns["value"])
             rows["quarters"] = await self.blocks(conn, both, QUARTER, start, end)
-        short = await asyncio.to_thread(short_term, window, zone, start, end, columns, rows)
+        short = await asyncio.to_thread(short_term, starts, finishes, columns, rows)
         return await self._with_gaps(conn, mine, short, window, start, end)
 
     async def _with_gaps(
@@ -145,6 +147,16 @@ class Chunk:
         for role, channels in members.items():
             chains.member[role] = np.where(channels > 0, channels, -1)
         return chains, members
+
+    def _mains(self, finish: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return what stands behind each column, (n,), or each average (T, n) where it changed."""
+        versions = [*zip_longest(*(part.mains for part in self._ordered()), fillvalue=NO_MAIN)]
+        found = np.zeros(len(self.parts), np.int32)
+        for one in versions:
+            channel, since, until = np.array(one).T
+            applies = (finish[:, None] > since) & (finish[:, None] <= until)
+            found = np.where(applies, channel, found) if len(versions) > 1 else channel
+        return found.astype(np.int32)
 
     def _column(self, role: str) -> NDArray[np.int32]:
         return np.array([getattr(part, role) for part in self._ordered()], np.int32)

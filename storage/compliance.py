@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from alerts.core.rules import Rule
 from alerts.core.vocabulary import FOREVER, NEVER
 from storage.copy import Fields, copy_out
 from storage.registry_derived import ROLES
+from storage.registry_versions import in_force
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -45,11 +46,9 @@ order by "limit", after
 """
 
 # Of each value channel: the channel of the times outside normal operation, that of substitutes,
-# that of the AMS's service,
-# and the measured one whose blocks say how many values stand behind a short-term average that was
-# made first and normalised then; and that of the load, as the newest rule names it.
+# that of the AMS's service, and that of the load, as the newest rule names it.
 _PARTS = """
-select v.id as channel, i.id as idle, m.id as mark, s.id as serviced, o.id as main, d.id as load
+select v.id as channel, i.id as idle, m.id as mark, s.id as serviced, d.id as load
 from channels v
 left join channels i on (i.enterprise, i.source, i.channel, i.basis)
                       = (v.enterprise, v.source, v.channel, 'idle')
@@ -58,10 +57,19 @@ left join channels m on (m.enterprise, m.source, m.channel, m.basis)
 left join channels s on (s.enterprise, s.source, s.channel, s.basis)
                       = (v.enterprise, v.source, v.channel, 'serviced')
 left join lateral (
-    select recipe from channel_versions
-    where channel = v.id and recipe ->> 'kind' = 'chain'
-      and (recipe ->> 'step_us')::bigint > 60000000
-    order by version desc limit 1) r on true
+    select y.rule ->> 'load' as load from limit_versions y join limits l on l.id = y."limit"
+    where l.channel = v.id and y.rule ? 'statistic' order by y.version desc limit 1) w on true
+left join channels d on (d.enterprise, d.source, d.channel, d.basis)
+                      = (v.enterprise, v.source, w.load, '')
+where v.id = any($1)
+"""
+
+# Of recipes that make short-term averages first and normalise them then: the measured channel whose
+# blocks say how many values stand behind one. Where another recipe has followed, more values than
+# one make an average.
+_MAINS = """
+select r.channel, r.effective, r.ended, o.id as main
+from channel_versions r join channels v on v.id = r.channel
 left join channels o on (r.recipe ->> 'step_us')::bigint in (
         select 1000000 * extract(epoch from (w.rule ->> 'short_term')::interval)
         from limits l join limit_versions w on w."limit" = l.id
@@ -69,12 +77,8 @@ left join channels o on (r.recipe ->> 'step_us')::bigint in (
     and (o.enterprise, o.source, o.channel, o.basis)
       = (v.enterprise, v.source, r.recipe -> 'main' ->> 'channel',
          coalesce(r.recipe -> 'main' ->> 'basis', ''))
-left join lateral (
-    select y.rule ->> 'load' as load from limit_versions y join limits l on l.id = y."limit"
-    where l.channel = v.id and y.rule ? 'statistic' order by y.version desc limit 1) w on true
-left join channels d on (d.enterprise, d.source, d.channel, d.basis)
-                      = (v.enterprise, v.source, w.load, '')
-where v.id = any($1)
+where r.channel = any($1) and (r.recipe ->> 'step_us')::bigint > 60000000
+order by r.channel, r.version
 """
 
 # Of value channels whose members are filled apart: each version of the recipe, and the channel in
@@ -132,19 +136,28 @@ class Making:
     until: int
 
 
+class Main(NamedTuple):
+    """The channel behind averages that end after ``since`` and not after ``until``; 0: none."""
+
+    channel: int
+    since: int
+    until: int
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The channels whose blocks go with those of a value channel; 0: there is none.
 
-    ``makings``: of one whose members are filled apart.
+    ``mains``: those whose values are counted, one where all recipes name the same. ``makings``: of
+    one whose members are filled apart.
     """
 
     channel: int
     idle: int = 0
     mark: int = 0
-    main: int = 0
     serviced: int = 0
     load: int = 0
+    mains: tuple[Main, ...] = ()
     makings: tuple[Making, ...] = ()
 
 
@@ -185,13 +198,34 @@ def _rule(text: str) -> Rule:
 async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:
     """Return which channels' blocks go with those of value channels."""
     rows = await conn.fetch(_PARTS, list(channels))
-    makings = await _makings(conn, channels)
-    names = ("idle", "mark", "main", "serviced", "load")
+    mains, makings = await _mains(conn, channels), await _makings(conn, channels)
+    names = ("idle", "mark", "serviced", "load")
     return [
-        Parts(number, **{name: row[name] or 0 for name in names}, makings=makings.get(number, ()))
+        Parts(
+            number,
+            **{name: row[name] or 0 for name in names},
+            mains=mains.get(number, ()),
+            makings=makings.get(number, ()),
+        )
         for row in rows
         for number in [row["channel"]]
     ]
+
+
+async def _mains(conn: Connection, channels: Sequence[int]) -> dict[int, tuple[Main, ...]]:
+    """Return by channel whose values stand behind its averages, and when."""
+    versions: dict[int, list[Record]] = {}
+    for row in await conn.fetch(_MAINS, list(channels)):
+        versions.setdefault(row["channel"], []).append(row)
+    found = {}
+    for channel, rows in versions.items():
+        mains = {row["main"] or 0 for row in rows}
+        found[channel] = (
+            tuple(Main(row["main"] or 0, *span) for row, *span in in_force(rows))
+            if len(mains) > 1
+            else (Main(mains.pop(), NEVER, FOREVER),)
+        )
+    return found
 
 
 async def _makings(conn: Connection, channels: Sequence[int]) -> dict[int, tuple[Making, ...]]:
@@ -201,19 +235,13 @@ async def _makings(conn: Connection, channels: Sequence[int]) -> dict[int, tuple
         versions.setdefault(row["channel"], {}).setdefault(row["version"], []).append(row)
     found = {}
     for channel, by_version in versions.items():
-        places = list(by_version.values())
-        effective = [to_micros(one[0]["effective"]) for one in places]
-        since = [NEVER, *effective[1:]]
-        until = [min(effective[n + 1 :], default=FOREVER) for n in range(len(places))]
         found[channel] = tuple(
             Making(
-                json.loads(one[0]["recipe"]),
-                {ROLES[row["place"]]: row["member"] for row in one},
-                since[n],
-                until[n],
+                json.loads(one["recipe"]),
+                {ROLES[row["place"]]: row["member"] for row in by_version[one["version"]]},
+                *span,
             )
-            for n, one in enumerate(places)
-            if since[n] < until[n] and not one[0]["ended"]
+            for one, *span in in_force([places[0] for places in by_version.values()])
         )
     return found
 

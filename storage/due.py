@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alerts.core.records import BlockRows
 
 # Blocks of a condition's short-term average, and of quadrants, of the value channel, of what was
-# outside normal operation or substituted, and of the measured channel that it was computed of; of
+# outside normal operation or substituted, and of the measured channels that it was computed of; of
 # what tells the load, and of all that it was computed of where gaps of each are filled apart.
 _WATCHED = """
 with watched as (
@@ -33,20 +33,20 @@ with watched as (
            bool_or(coalesce(v.rule -> 'apart' <> '[]', false)) as apart
     from limits l join limit_versions v on v."limit" = l.id
     where v.rule ? 'statistic' group by 1, 2),
+averaged as (
+    select distinct channel, recipe -> 'main' ->> 'channel' as name,
+           coalesce(recipe -> 'main' ->> 'basis', '') as basis
+    from channel_versions where (recipe ->> 'step_us')::bigint > 60000000),
 named as (
     select w.channel, w.s, w.loads, w.apart, c.enterprise, c.source, c.channel as name, c.basis,
-           r.recipe
+           a.name as main, a.basis as main_basis
     from watched w join channels c on c.id = w.channel
-    left join lateral (
-        select recipe from channel_versions
-        where channel = w.channel order by version desc limit 1) r on true)
+    left join averaged a on a.channel = w.channel)
 select distinct b.id as block, k.window_s, w.channel as value
 from named w
 join channels b on (b.enterprise, b.source) = (w.enterprise, w.source) and (
     b.channel = w.name and b.basis in (w.basis, 'idle', 'serviced', ltrim(w.basis || ' mark'))
-    or (w.recipe ->> 'step_us')::bigint > 60000000
-        and b.channel = w.recipe -> 'main' ->> 'channel'
-        and b.basis = coalesce(w.recipe -> 'main' ->> 'basis', '')
+    or b.channel = w.main and b.basis = w.main_basis
     or b.basis = '' and b.channel = any(w.loads)
     or w.apart and exists (
         select from channel_versions o cross join lateral jsonb_each(o.recipe) p

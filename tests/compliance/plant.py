@@ -116,6 +116,18 @@ class Plant:
         )
         return number
 
+    async def recipe(self, channel: int, recipe: dict[str, Any], since: str) -> None:
+        """Another version of a channel, with another recipe."""
+        effective = from_micros(at(since))
+        await self.pool.execute(
+            "insert into channel_versions (channel, version, effective, parameter, uom, period_us,"
+            " recipe) values ($1, $2, $3, '0330', 'mg/m3', 60000000, $4)",
+            channel,
+            await self.registry(effective),
+            effective,
+            recipe,
+        )
+
     async def limit(
         self,
         channel: int,

@@ -11,7 +11,7 @@ import pytest
 from alerts.compliance import changed, combine
 from alerts.core.compliance import FIGURES, VERDICT, WITHDRAWN
 from alerts.core.vocabulary import HOUR, MINUTE, Judgement
-from alerts.matrix import NO_ROWS, short_term
+from alerts.matrix import NO_ROWS, short_term, windows
 from alerts.scope import merged, reach
 from storage.times import from_micros
 from tests.compliance.plant import DAY_MEAN, HOURS_A_YEAR, MONTH_MEAN, at
@@ -107,7 +107,7 @@ def test_a_slot_is_what_value_and_standstill_have_in_common() -> None:
                (("value", 1), ("idle", 2), ("mark", 3), ("serviced", 4), ("main", 0))}  # fmt: skip
     # each minute of a value that is measured every 10 s; 20 min idle, of these 5 of start-up
     found = short_term(
-        HOUR, "UTC", 0, 2 * HOUR, columns,
+        *windows(HOUR, "UTC", 0, 2 * HOUR), columns,
         {"value": blocks(1, 40, 60, 400.0), "idle": blocks(2, 120, 360, 30.0),
          "mark": blocks(3, 6, 60, 6.0), "serviced": blocks(4, 12, 360, 12.0)},
     )  # fmt: skip
@@ -131,7 +131,7 @@ def test_values_that_lack_what_they_are_computed_from_do_not_count() -> None:
     # of 20 min one value (first averaged, then normalised), or two each 10 min; 20 are behind them
     for count, expected in ((1, 1), (1, 2)):
         rows = {"value": blocks(1, count, expected), "main": blocks(2, 20, 20)}
-        found = short_term(20 * MINUTE, "UTC", 0, 20 * MINUTE, columns, rows)
+        found = short_term(*windows(20 * MINUTE, "UTC", 0, 20 * MINUTE), columns, rows)
         counted[expected] = (int(found.count[0, 0]), int(found.expected[0, 0]))
     assert counted == {1: (20, 20), 2: (1, 2)}
 
@@ -139,6 +139,6 @@ def test_values_that_lack_what_they_are_computed_from_do_not_count() -> None:
 def test_short_term_averages_of_minutes() -> None:
     columns = {name: np.array([int(name == "value")], np.int32) for name in
                ("value", "idle", "mark", "serviced", "main")}  # fmt: skip
-    found = short_term(10 * MINUTE, "UTC", 0, HOUR, columns, {"value": NO_ROWS})
+    found = short_term(*windows(10 * MINUTE, "UTC", 0, HOUR), columns, {"value": NO_ROWS})
     assert found.rows == 6
     assert found.expected.min() == 1

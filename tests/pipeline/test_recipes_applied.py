@@ -21,10 +21,12 @@ from tests.pipeline.foretelling import assert_equal as assert_as_foretold
 from tests.pipeline.whole import ZONE, Whole, assert_equal, of_event_time, prepared, whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from storage.registry import Registry
+
+    Send = Callable[[Whole, int, int], Awaitable[None]]
 
 MIDNIGHT = at("2026-02-01T19:00")  # of the zone
 DAYS = 5
@@ -165,7 +167,9 @@ async def test_a_member_that_is_selected_anew_counts_from_the_change_on(
         await as_if_in_time(postgres_url, template, file, stopped=stopped)
 
 
-async def as_if_in_time(postgres_url: str, template: str, file: Path, *, stopped: bool) -> None:
+async def as_if_in_time(
+    postgres_url: str, template: str, file: Path, *, stopped: bool, send: Send = send
+) -> None:
     """A server that has ``file`` applied days later ends like one that had it in time."""
     async with (
         whole(postgres_url, template, MIDNIGHT) as server,

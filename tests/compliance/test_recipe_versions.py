@@ -1,0 +1,99 @@
+"""Recipes that change: what was measured is counted by the recipe of its time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from alerts.core.vocabulary import HOUR, MINUTE
+from storage.times import from_micros
+from tests.compliance.plant import MONTH_MEAN, QUIET, at
+from tests.compliance.test_part75 import START
+
+if TYPE_CHECKING:
+    from tests.compliance.plant import Plant
+
+CHANGED = "2026-01-31T21:00"  # two hours after START
+
+
+def averaged(main: str, step: int = HOUR) -> dict[str, Any]:
+    """A recipe that normalises averages."""
+    return {"kind": "chain", "step_us": step, "main": {"channel": main}}
+
+
+async def states(plant: Plant, limit: int) -> list[str]:
+    return [state for *_, state in await plant.judged(limit)]
+
+
+async def test_what_stands_behind_an_hour_is_what_its_own_recipe_names(plant: Plant) -> None:
+    """Before the other analyser came there is nothing of it, later nothing of the first one."""
+    first, other = await plant.channel("no_a"), await plant.channel("no_b")
+    value = await plant.channel("nox", "at 6 % O2", averaged("no_a"))
+    await plant.recipe(value, averaged("no_b"), CHANGED)
+    limit = await plant.limit(value, replace(QUIET, quadrants=True))
+    for measured, since in ((first, START), (other, CHANGED)):
+        await plant.blocks(measured, since, [200.0, 200.0], count=[60, 50])
+        await plant.blocks(measured, since, [200.0] * 8, window=HOUR // 4, count=15)
+    await plant.blocks(value, START, [50.0] * 4, count=1, expected=1)
+    await plant.work("2026-01-31T23:00")
+    assert await states(plant, limit) == ["compliant"] * 4
+    counts = await plant.pool.fetch("select complete from current_compliance order by start")
+    assert [row["complete"] for row in counts] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("since", [averaged("no_b"), averaged("no_a", MINUTE)], ids=str)
+async def test_late_values_behind_hours_of_an_older_recipe(
+    plant: Plant, since: dict[str, Any]
+) -> None:
+    """The average stays what it was, and so does its block."""
+    first, other = await plant.channel("no_a"), await plant.channel("no_b")
+    value = await plant.channel("nox", "at 6 % O2", averaged("no_a"))
+    await plant.recipe(value, since, CHANGED)
+    limit = await plant.limit(value, QUIET)
+    await plant.blocks(first, START, [200.0] * 2, count=[60, 10])
+    await plant.blocks(other, CHANGED, [200.0] * 2)
+    await plant.blocks(value, START, [50.0] * 2, count=1, expected=1)
+    later = 1 if since["step_us"] == HOUR else 60
+    await plant.blocks(value, CHANGED, [50.0] * 2, count=later, expected=later)
+    await plant.work("2026-01-31T23:00")
+    assert await states(plant, limit) == ["compliant", "not_assessable", "compliant", "compliant"]
+    await plant.blocks(first, "2026-01-31T20:00", [200.0], count=60)
+    await plant.work()
+    assert await states(plant, limit) == ["compliant"] * 4
+
+
+async def reading(plant: Plant, channel: int, moment: str) -> None:
+    """One that is not valid."""
+    await plant.pool.execute(
+        "insert into readings (time, value, batch, channel, status, flags)"
+        " values ($1, 50, 1, $2, 1, 0)",
+        from_micros(at(moment)),
+        channel,
+    )
+
+
+async def test_data_begin_with_the_channel_that_the_recipe_of_then_names(plant: Plant) -> None:
+    first, other = await plant.channel("no_a"), await plant.channel("no_b")
+    value = await plant.channel("nox", "at 6 % O2", averaged("no_a", MINUTE))
+    await plant.recipe(value, averaged("no_b", MINUTE), "2026-02-02T00:00")
+    month = await plant.limit(value, MONTH_MEAN)
+    await plant.blocks(value, "2026-02-01T08:00", [50.0] * 24)
+    await reading(plant, first, "2026-02-01T03:10")
+    await reading(plant, other, "2026-02-01T01:10")  # it stood behind nothing yet
+    await plant.work("2026-02-02T08:00")
+    row = await plant.running(month)
+    assert (row["valid"], row["expected"]) == (24, 29)
+
+
+async def test_data_begin_with_a_reading_that_is_not_selected(plant: Plant) -> None:
+    measured = await plant.channel("so2")
+    recipe = {"kind": "select", "of": {"channel": "so2"}, "statuses": ["valid", "start_up"]}
+    value = await plant.channel("so2", "with start_up", recipe)
+    month = await plant.limit(value, MONTH_MEAN)
+    await plant.blocks(value, "2026-02-01T08:00", [50.0] * 24)
+    await reading(plant, measured, "2026-02-01T03:10")
+    await plant.work("2026-02-02T08:00")
+    row = await plant.running(month)
+    assert (row["valid"], row["expected"]) == (24, 29)
