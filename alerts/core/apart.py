@@ -69,15 +69,16 @@ def mass_flows(
     values, made_of_all = _values(versions, short), valid
     for one in rule.apart:
         role = _ROLES[one.role]
+        needed = _needed(versions, role, valid.shape)
         alone = _measured(rule, short, versions, role, values[role])
         # Of what no hours were kept yet nothing is known but that the mass flow could be made.
         unknown = made_of_all & np.isnan(values[role])
         valid = valid & (alone | unknown)
         own = np.where(alone & operating, values[role], np.nan)
-        looked_at = operating & (in_force | alone) & ~unknown
+        looked_at = operating & needed & (in_force | alone) & ~unknown
         found = hours_of(short, _tiers(one), own, looked_at, ranges)
         values[role] = found.value
-        methods.append(found.method)
+        methods.append(np.where(needed, found.method, Method.MEASURED))
     mass = np.where(valid, short.mean, np.nan)
     for made, applies in versions:
         mass = np.where(applies & ~valid, combined(made.chains, values), mass)
@@ -90,6 +91,14 @@ def _applies(made: Made, short: ShortTerm) -> Flags:
     """Tell which averages the recipes were in force for when they ended, (T, n)."""
     finish = short.finish[:, None]
     return (finish > made.chains.since) & (finish <= made.chains.until)
+
+
+def _needed(versions: Versions, role: Role, shape: tuple[int, ...]) -> Flags:
+    """Tell which averages are made of a member in this role, (T, n): of others none is missing."""
+    found = np.zeros(shape, np.bool_)
+    for made, applies in versions:
+        found |= applies & (made.chains.member[role] >= 0)
+    return found
 
 
 def _values(versions: Versions, short: ShortTerm) -> Values:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from alerts.core.vocabulary import HOUR, MINUTE
 from storage.times import from_micros
 from tests.compliance.plant import MONTH_MEAN, QUIET, at
-from tests.compliance.test_part75 import START
+from tests.compliance.test_part75 import APART, MASS_FLOW, START, one
 
 if TYPE_CHECKING:
     from tests.compliance.plant import Plant
 
+NAN = float("nan")
 CHANGED = "2026-01-31T21:00"  # two hours after START
 
 
@@ -97,3 +99,25 @@ async def test_data_begin_with_a_reading_that_is_not_selected(plant: Plant) -> N
     await plant.work("2026-02-02T08:00")
     row = await plant.running(month)
     assert (row["valid"], row["expected"]) == (24, 29)
+
+
+async def test_what_a_mass_flow_was_not_made_of_is_not_filled(plant: Plant) -> None:
+    """A gas that was measured dry has no moisture to be missing; later it is measured wet."""
+    dry: dict[str, Any] = {**MASS_FLOW, "moisture": None}
+    value = await plant.channel("so2", "kg/h", dry)
+    channels = {name: await plant.channel(name) for name in ("so2", "q", "h2o", "mw")}
+    await plant.recipe(value, MASS_FLOW, "2026-02-01T05:00")
+    await plant.limit(value, APART)
+    hours, changed = 34, 10
+    so2, h2o = np.full(hours, 100.0), np.full(hours, 10.0)
+    so2[2:8], h2o[:changed], h2o[30] = NAN, NAN, NAN
+    for name, values in (("so2", so2), ("q", np.full(hours, 10.0)), ("h2o", h2o)):
+        await plant.blocks(channels[name], START, values)
+    await plant.blocks(channels["mw"], START, [35.0] * hours)
+    made = np.where(np.arange(hours) < changed, so2 / 100, 0.9 * so2 / 100 * h2o / 10)
+    await plant.blocks(value, START, made, count=1, expected=1)
+    await plant.work("2026-02-02T05:00")
+    item = await one(plant)
+    # Of SO2 there are less than 8 hours before. Of moisture 20 of 21 hours are 95.2 %.
+    assert item["methods"] == {"06": 1, "07": 6}
+    assert item["replaced"] == pytest.approx((6 * 1.0 + 0.9) / 1000)
