@@ -19,7 +19,7 @@ from alerts.scope import changes_of, scopes
 from storage import compliance
 from storage.begun import first_readings, read_begun
 from storage.carried import read_carried
-from storage.compliance import Main, Making
+from storage.parts import Main, Making, read_parts
 from storage.registry_derived import chains_of
 from storage.verdicts import judged_until
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from alerts.core.compliance import Condition, Version
     from alerts.core.shortterm import ShortTerm
     from alerts.scope import Scope
-    from storage.compliance import Parts
+    from storage.parts import Parts
 
     Span = tuple[int, int]
 
@@ -197,7 +197,7 @@ async def chunk_of(
     """Return what has to be judged because blocks of channels changed in ``spans``."""
     channels = list(spans)
     conditions = await compliance.read_conditions(conn, channels, default_zone)
-    parts = await compliance.read_parts(conn, channels)
+    parts = await read_parts(conn, channels)
     noted = await read_begun(conn, channels)
     begun = await begun_of(conn, conditions, parts, spans)
     spans = {  # what begins earlier than was known is another from there on

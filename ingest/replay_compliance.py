@@ -13,8 +13,9 @@ from alerts.scope import changes_of, depends, judge_scopes
 from alerts.track import iso
 from ingest.compliance import CELLS, CHANNELS_AT_ONCE
 from ingest.compliance_data import arranged, begun_of
-from storage.compliance import read_conditions, read_parts
+from storage.compliance import read_conditions
 from storage.due import followed_until, read_watched, unfinished
+from storage.parts import read_parts
 from storage.rehearsal import read_names
 from storage.verdicts import read_current
 

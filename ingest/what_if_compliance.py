@@ -20,7 +20,8 @@ from ingest.archive import Archive, Needed, bulk_of, groups, valid_of
 from ingest.compliance import CELLS, CHANNELS_AT_ONCE, SETTLED
 from ingest.compliance_data import Chunk, arranged, begun_of
 from ingest.what_if_compare import compared_verdicts
-from storage.compliance import read_conditions, read_parts
+from storage.compliance import read_conditions
+from storage.parts import read_parts
 from storage.rehearsal import first_readings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from alerts.core.compliance import Condition
     from alerts.layout import Layout
     from ingest.what_if_differences import Differences, Tally
-    from storage.compliance import Parts
+    from storage.parts import Parts
 
     Channels = NDArray[np.int32]
     Rows = NDArray[np.void]
