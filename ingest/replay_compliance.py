@@ -12,7 +12,8 @@ from alerts.core.vocabulary import Judgement
 from alerts.scope import changes_of, depends, judge_scopes
 from alerts.track import iso
 from ingest.compliance import CELLS, CHANNELS_AT_ONCE
-from ingest.compliance_data import arranged, begun_of
+from ingest.compliance_begun import begun_of
+from ingest.compliance_data import arranged
 from storage.compliance import read_conditions
 from storage.due import followed_until, read_watched, unfinished
 from storage.parts import read_parts

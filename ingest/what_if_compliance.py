@@ -18,7 +18,8 @@ from alerts.matrix import NO_ROWS
 from alerts.scope import changes_of, judge_scopes
 from ingest.archive import Archive, Needed, bulk_of, groups, valid_of
 from ingest.compliance import CELLS, CHANNELS_AT_ONCE, SETTLED
-from ingest.compliance_data import Chunk, arranged, begun_of
+from ingest.compliance_begun import begun_of
+from ingest.compliance_data import Chunk, arranged
 from ingest.what_if_compare import compared_verdicts
 from storage.compliance import read_conditions
 from storage.parts import read_parts
