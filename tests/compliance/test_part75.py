@@ -305,14 +305,7 @@ async def test_an_hour_is_filled_by_the_recipe_of_its_time(plant: Plant) -> None
     await plant.blocks(channels["kg/h"], START, so2 * 10 * 0.9 / 1000, count=1, expected=1)
     await plant.work("2026-02-01T09:00")
     assert (await one(plant))["replaced"] == pytest.approx(2 * 0.9 / 1000)
-    changed = from_micros(at("2026-02-01T06:00"))  # between the two gaps
-    await plant.pool.execute(
-        "insert into channel_versions (channel, version, effective, parameter, uom, period_us,"
-        " recipe) values ($1, $2, $3, '0330', 'mg/m3', 60000000, $4)",
-        channels["kg/h"],
-        await plant.registry(changed),
-        changed,
-        {**MASS_FLOW, "mass": 5e-3},
-    )
+    between = "2026-02-01T06:00"  # the two gaps
+    await plant.recipe(channels["kg/h"], {**MASS_FLOW, "mass": 5e-3}, between)
     await plant.work()
     assert (await one(plant))["replaced"] == pytest.approx((0.9 + 4.5) / 1000)

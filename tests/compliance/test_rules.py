@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from alerts.core.vocabulary import HOUR, MINUTE
-from storage.times import from_micros
 from tests.compliance.plant import DAY_MEAN, HOURS_A_YEAR, MONTH_MEAN, QUIET, at, days
 
 if TYPE_CHECKING:
@@ -165,15 +164,7 @@ async def test_a_recipe_that_normalises_otherwise_from_some_hour_on(
     recipes = [{**averages, "step_us": MINUTE}, averages][::order]
     so2 = await plant.channel("so2")
     value = await plant.channel("so2", "at 6 % O2", recipes[0])
-    effective = from_micros(at("2026-01-31T21:00"))
-    await plant.pool.execute(
-        "insert into channel_versions (channel, version, effective, parameter, uom, period_us,"
-        " recipe) values ($1, $2, $3, '0330', 'mg/m3', 60000000, $4)",
-        value,
-        await plant.registry(effective),
-        effective,
-        recipes[1],
-    )
+    await plant.recipe(value, recipes[1], "2026-01-31T21:00")
     limit = await plant.limit(value, replace(QUIET, quadrants=True))
     await plant.blocks(so2, "2026-01-31T19:00", [200.0] * 4)
     await plant.blocks(so2, "2026-01-31T19:00", [200.0] * 16, window=HOUR // 4, count=15)
