@@ -20,7 +20,7 @@ from ingest.compliance_begun import begun_of
 from storage import compliance
 from storage.begun import read_begun
 from storage.carried import read_carried
-from storage.parts import Main, Making, read_parts
+from storage.parts import Behind, Making, read_parts
 from storage.registry_derived import chains_of
 from storage.verdicts import judged_until
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 _SECOND = 1_000_000
-NO_MAIN = Main(0, FOREVER, NEVER)
+NOTHING_BEHIND = Behind(0, FOREVER, NEVER)
 NO_MAKING = Making({"kind": "none"}, {}, FOREVER, NEVER)
 
 
@@ -95,7 +95,7 @@ class Chunk:
             "idle": self._column("idle"),
             "mark": self._column("mark"),
             "serviced": self._column("serviced"),
-            "main": self._mains(finishes),
+            "main": self._behind("mains", finishes),
         }
         rows = {}
         for role, channels in columns.items():
@@ -111,7 +111,7 @@ class Chunk:
     ) -> ShortTerm:
         """Return the averages with what their gaps are filled by, where any rule asks for it."""
         if any(scope.rule.load for scope in mine):
-            load = self._column("load")
+            load = self._behind("loads", short.finish)
             blocks = await self.blocks(conn, load, *span)
             short = replace(short, load=load_of(blocks, short.start, load))
         if any(scope.rule.apart for scope in mine):
@@ -149,9 +149,10 @@ class Chunk:
             chains.member[role] = np.where(channels > 0, channels, -1)
         return chains, members
 
-    def _mains(self, finish: NDArray[np.int64]) -> NDArray[np.int32]:
+    def _behind(self, what: str, finish: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return what stands behind each column, (n,), or each average (T, n) where it changed."""
-        versions = [*zip_longest(*(part.mains for part in self._ordered()), fillvalue=NO_MAIN)]
+        by_column = [getattr(part, what) for part in self._ordered()]
+        versions = [*zip_longest(*by_column, fillvalue=NOTHING_BEHIND)]
         found = np.zeros(len(self.parts), np.int32)
         for one in versions:
             channel, since, until = np.array(one).T

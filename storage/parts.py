@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from alerts.core.chain import Role
 
-# Of each value channel: the channel of the times outside normal operation, that of substitutes,
-# that of the AMS's service, and that of the load, as the newest rule names it.
+# Of each value channel: the channel of the times outside normal operation, that of substitutes, and
+# that of the AMS's service.
 _PARTS = """
-select v.id as channel, i.id as idle, m.id as mark, s.id as serviced, d.id as load
+select v.id as channel, i.id as idle, m.id as mark, s.id as serviced
 from channels v
 left join channels i on (i.enterprise, i.source, i.channel, i.basis)
                       = (v.enterprise, v.source, v.channel, 'idle')
@@ -28,19 +28,24 @@ left join channels m on (m.enterprise, m.source, m.channel, m.basis)
                       = (v.enterprise, v.source, v.channel, ltrim(v.basis || ' mark'))
 left join channels s on (s.enterprise, s.source, s.channel, s.basis)
                       = (v.enterprise, v.source, v.channel, 'serviced')
-left join lateral (
-    select y.rule ->> 'load' as load from limit_versions y join limits l on l.id = y."limit"
-    where l.channel = v.id and y.rule ? 'statistic' order by y.version desc limit 1) w on true
-left join channels d on (d.enterprise, d.source, d.channel, d.basis)
-                      = (v.enterprise, v.source, w.load, '')
 where v.id = any($1)
+"""
+
+# What tells the load, as each version of a rule names it.
+_LOADS = """
+select l.channel, y.effective, y.ended, o.id as behind
+from limits l join limit_versions y on y."limit" = l.id join channels v on v.id = l.channel
+join channels o on (o.enterprise, o.source, o.channel, o.basis)
+                 = (v.enterprise, v.source, y.rule ->> 'load', '')
+where l.channel = any($1) and y.rule ? 'statistic'
+order by l.channel, y.effective, y.version
 """
 
 # Of recipes that make short-term averages first and normalise them then: the measured channel whose
 # blocks say how many values stand behind one. Where another recipe has followed, more values than
 # one make an average.
 _MAINS = """
-select r.channel, r.effective, r.ended, o.id as main
+select r.channel, r.effective, r.ended, o.id as behind
 from channel_versions r join channels v on v.id = r.channel
 left join channels o on (r.recipe ->> 'step_us')::bigint in (
         select 1000000 * extract(epoch from (w.rule ->> 'short_term')::interval)
@@ -83,7 +88,7 @@ class Making:
     until: int
 
 
-class Main(NamedTuple):
+class Behind(NamedTuple):
     """The channel behind averages that end after ``since`` and not after ``until``; 0: none."""
 
     channel: int
@@ -95,29 +100,32 @@ class Main(NamedTuple):
 class Parts:
     """The channels whose blocks go with those of a value channel; 0: there is none.
 
-    ``mains``: those whose values are counted, one where all recipes name the same. ``makings``: of
-    one whose members are filled apart.
+    ``mains``: those whose values are counted, by the recipe of their time; ``loads``: those that
+    tell the load, by the rule of their time; one where it was always the same. ``makings``: of one
+    whose members are filled apart.
     """
 
     channel: int
     idle: int = 0
     mark: int = 0
     serviced: int = 0
-    load: int = 0
-    mains: tuple[Main, ...] = ()
+    mains: tuple[Behind, ...] = ()
+    loads: tuple[Behind, ...] = ()
     makings: tuple[Making, ...] = ()
 
 
 async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:
     """Return which channels' blocks go with those of value channels."""
     rows = await conn.fetch(_PARTS, list(channels))
-    mains, makings = await _mains(conn, channels), await _makings(conn, channels)
-    names = ("idle", "mark", "serviced", "load")
+    mains, loads = [await _behind(conn, query, channels) for query in (_MAINS, _LOADS)]
+    makings = await _makings(conn, channels)
+    names = ("idle", "mark", "serviced")
     return [
         Parts(
             number,
             **{name: row[name] or 0 for name in names},
             mains=mains.get(number, ()),
+            loads=loads.get(number, ()),
             makings=makings.get(number, ()),
         )
         for row in rows
@@ -125,18 +133,20 @@ async def read_parts(conn: Connection, channels: Sequence[int]) -> list[Parts]:
     ]
 
 
-async def _mains(conn: Connection, channels: Sequence[int]) -> dict[int, tuple[Main, ...]]:
-    """Return by channel whose values stand behind its averages, and when."""
+async def _behind(
+    conn: Connection, query: str, channels: Sequence[int]
+) -> dict[int, tuple[Behind, ...]]:
+    """Return by channel what stands behind its averages, and when."""
     versions: dict[int, list[Record]] = {}
-    for row in await conn.fetch(_MAINS, list(channels)):
+    for row in await conn.fetch(query, list(channels)):
         versions.setdefault(row["channel"], []).append(row)
     found = {}
     for channel, rows in versions.items():
-        mains = {row["main"] or 0 for row in rows}
+        every = {row["behind"] or 0 for row in rows}
         found[channel] = (
-            tuple(Main(row["main"] or 0, *span) for row, *span in in_force(rows))
-            if len(mains) > 1
-            else (Main(mains.pop(), NEVER, FOREVER),)
+            tuple(Behind(row["behind"] or 0, *span) for row, *span in in_force(rows))
+            if len(every) > 1
+            else (Behind(every.pop(), NEVER, FOREVER),)
         )
     return found
 

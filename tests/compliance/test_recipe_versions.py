@@ -11,7 +11,7 @@ import pytest
 from alerts.core.vocabulary import HOUR, MINUTE
 from storage.times import from_micros
 from tests.compliance.plant import MONTH_MEAN, QUIET, at
-from tests.compliance.test_part75 import APART, MASS_FLOW, START, one
+from tests.compliance.test_part75 import APART, BY_LOAD, MASS_FLOW, START, one
 
 if TYPE_CHECKING:
     from tests.compliance.plant import Plant
@@ -121,3 +121,26 @@ async def test_what_a_mass_flow_was_not_made_of_is_not_filled(plant: Plant) -> N
     # Of SO2 there are less than 8 hours before. Of moisture 20 of 21 hours are 95.2 %.
     assert item["methods"] == {"06": 1, "07": 6}
     assert item["replaced"] == pytest.approx((6 * 1.0 + 0.9) / 1000)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_the_load_of_an_hour_is_what_the_rule_of_then_names(
+    plant: Plant, *, late: bool
+) -> None:
+    """A gap is filled from hours of full load as they were told then, whatever comes later."""
+    channel, first, other = [await plant.channel(name) for name in ("nox", "mw", "mw2")]
+    limit, end = await plant.limit(channel, BY_LOAD), "2026-02-02T05:00"
+    values = np.tile([20.0, 60.0], 17)
+    values[21] = NAN
+    await plant.blocks(first, START, [35.0, 75.0] * 17)
+    await plant.blocks(other, START, [75.0] * 34)
+    await plant.blocks(channel, START, values[:-1] if late else values)
+    await plant.work(end)
+    other_load = replace(BY_LOAD, load="mw2")
+    await plant.limit(channel, other_load, number=limit, effective=from_micros(at(end)))
+    await plant.work(end)
+    if late:
+        await plant.blocks(channel, "2026-02-02T04:00", values[-1:])
+        await plant.work(end)
+    item = await one(plant)
+    assert (item["value"], item["methods"]) == (17 * (20 + 60) / 1000, {"11": 1})
