@@ -74,7 +74,11 @@ def disown_stale_pid(cluster: Path) -> None:
     except (FileNotFoundError, ValueError):
         return
     if not works_in(pid, cluster):
-        file.write_text("".join([f"{os.getpid()}\n", *rest]), encoding="utf-8")
+        # Over what is there, not into an emptied file: PostgreSQL does not start with an empty one,
+        # which is what a full disk would leave.
+        with file.open("r+", encoding="utf-8") as opened:
+            opened.write("".join([f"{os.getpid()}\n", *rest]))
+            opened.truncate()
 
 
 def socket_url(cluster: Path) -> str:

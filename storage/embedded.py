@@ -163,7 +163,12 @@ class EmbeddedPostgres:
     async def _start(self) -> None:
         deadline = time.monotonic() + _PREDECESSOR
         while True:
-            self._child = child = await asyncio.to_thread(self._launch)
+            try:
+                self._child = child = await asyncio.to_thread(self._launch)
+            except OSError as error:
+                raise StartFailed(
+                    f"PostgreSQL cannot be started in {self.data_dir}: {error}"
+                ) from error
             if await self._ready(child):
                 return
             said = await asyncio.to_thread(self._said)

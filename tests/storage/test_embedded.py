@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from storage.data_directory import disown_stale_pid
 from storage.embedded import EmbeddedPostgres, attach
 from storage.errors import AlreadyRunning
 from storage.postgres_process import User, database_user, require_reachable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+INIT = 1  # a process that is not ours
 
 
 async def test_starts_in_a_directory_that_only_we_may_enter(tmp_path: Path) -> None:
@@ -74,6 +78,46 @@ async def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
         assert await conn.fetchval("select 1") == 1
         await conn.close()
         watch.cancel()
+
+
+async def test_a_server_that_cannot_be_started_again_is_tried_again(tmp_path: Path) -> None:
+    """A disk without room for its settings is one of many reasons that pass."""
+    server = EmbeddedPostgres(tmp_path)
+    async with server as url:
+        watch = asyncio.create_task(server.supervise())
+        first = server.pid
+        assert first
+        settings = tmp_path / "cluster" / "ams.conf"
+        settings.unlink()
+        settings.mkdir()  # cannot be written
+        os.kill(first, signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        assert not watch.done()
+        settings.rmdir()
+        async with asyncio.timeout(30):
+            while server.restarts == 0:  # noqa: ASYNC110 - another's counter
+                await asyncio.sleep(0.02)
+        conn = await asyncpg.connect(url)
+        assert await conn.fetchval("select 1") == 1
+        await conn.close()
+        watch.cancel()
+
+
+def test_a_disk_without_room_costs_no_pid_file(tmp_path: Path) -> None:
+    """PostgreSQL does not start where that file is empty."""
+    pid_file = tmp_path / "postmaster.pid"
+    said = f"{INIT}\n/somewhere\n1\n5432\n.\n\n1 1\nready   \n"
+    pid_file.write_text(said)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            disown_stale_pid(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert pid_file.read_text() == said
+    disown_stale_pid(tmp_path)
+    assert pid_file.read_text().startswith(f"{os.getpid()}\n/somewhere\n")
 
 
 async def test_a_pid_file_that_names_a_stranger_is_no_obstacle(tmp_path: Path) -> None:
