@@ -23,5 +23,9 @@ class StartFailed(Exception):  # noqa: N818 - the sentence that the user reads
     """The database cannot be used as it is configured; the message names the place."""
 
 
+class Refused(StartFailed, Unavailable):
+    """The database takes no connection of ours: who starts says so, who runs waits."""
+
+
 class SchemaError(Exception):
     """The database's schema is not one that this program can bring up to date."""

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from storage.errors import AlreadyRunning, DataError, SchemaError, StartFailed, Unavailable
+from storage.errors import (
+    AlreadyRunning,
+    DataError,
+    Refused,
+    SchemaError,
+    StartFailed,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,12 +51,13 @@ SERVER_LOCK = 0x414D5301  # advisory lock: the one server of a database
 _PREDECESSOR = 5.0  # seconds for the backend of a killed server to notice
 
 # Classes of SQLSTATE: connection, resources, operator intervention, system, internal; then what a
-# second attempt cures: serialization failure, deadlock, lock not available.
+# second attempt cures: serialization failure, deadlock, lock not available, and a database that may
+# only be read (a standby after a failover, or its owner guards a full disk).
 _RETRY_CLASSES = ("08", "53", "57", "58", "XX")
 # What asyncpg says of a connection that was lost in the middle of something. One of a pool is taken
 # back from us at once when it is lost: whoever uses it then has "released" it.
 _LOST = ("clos", "another operation", "unexpected", "released back")
-_RETRY_CODES = ("40001", "40P01", "55P03", "25P03")
+_RETRY_CODES = ("40001", "40P01", "55P03", "25P03", "25006")
 
 
 @contextlib.asynccontextmanager
@@ -59,10 +67,9 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
         async with asyncio.timeout(timeout):
             yield
     except asyncpg.PostgresError as error:
-        code = error.sqlstate or ""
-        if code.startswith(_RETRY_CLASSES) or code in _RETRY_CODES:
-            raise Unavailable(f"{doing}: {error}") from error
-        raise
+        if not _passes(error):
+            raise
+        raise Unavailable(f"{doing}: {error}") from error
     except asyncpg.InterfaceError as error:
         if not any(word in str(error) for word in _LOST):  # else it is our own fault
             raise
@@ -79,17 +86,26 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
         raise Unavailable(f"{doing}: {error}") from error
 
 
-@contextlib.asynccontextmanager
-async def _refusals() -> AsyncIterator[None]:
+def _passes(error: Exception) -> bool:
+    """Say whether a second attempt at the same may go better."""
+    code = getattr(error, "sqlstate", None) or ""
+    return code.startswith(_RETRY_CLASSES) or code in _RETRY_CODES
+
+
+async def _open(*url: str, **options: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's own
+    """Connect, as asyncpg does and its pools do; raise Refused when the database takes us not."""
     try:
-        yield
-    except (
-        asyncpg.InvalidAuthorizationSpecificationError,
-        asyncpg.InvalidCatalogNameError,
-        asyncpg.InsufficientPrivilegeError,
-        ValueError,  # also of a URL that cannot be read
-    ) as error:
-        raise StartFailed(f"the database refuses the connection: {error}") from error
+        conn = await asyncpg.connect(*url, **options)
+    except (asyncpg.PostgresError, ValueError) as error:  # the second of a URL that cannot be read
+        if _passes(error):
+            raise
+        raise Refused(f"the database refuses the connection: {error}") from error
+    try:
+        await _prepare(conn)
+    except BaseException:
+        conn.terminate()
+        raise
+    return conn
 
 
 async def _prepare(conn: asyncpg.Connection) -> None:
@@ -104,7 +120,7 @@ def _named(url: str) -> str:
 
 async def open_pool(url: str, *, size: int) -> asyncpg.Pool:
     """Open a pool of at most ``size`` connections, one of them at once; see ``connect``."""
-    async with unavailable(f"connect to {_named(url)}"), _refusals():
+    async with unavailable(f"connect to {_named(url)}"):
         return await asyncpg.create_pool(
             url,
             min_size=1,
@@ -112,25 +128,17 @@ async def open_pool(url: str, *, size: int) -> asyncpg.Pool:
             server_settings=_SESSION,
             command_timeout=_ANSWER,
             timeout=_CONNECT,
-            init=_prepare,
+            connect=_open,
         )
 
 
 async def connect(url: str) -> asyncpg.Connection:
     """Open a connection: schema ``ams``, time zone UTC, jsonb as Python values.
 
-    Raises Unavailable when the database cannot be reached, StartFailed when it refuses us.
+    Raises Unavailable when the database cannot be reached, Refused when it takes us not.
     """
-    async with unavailable(f"connect to {_named(url)}"), _refusals():
-        conn = await asyncpg.connect(
-            url, server_settings=_SESSION, command_timeout=_ANSWER, timeout=_CONNECT
-        )
-        try:
-            await _prepare(conn)
-        except BaseException:
-            conn.terminate()
-            raise
-        return conn
+    async with unavailable(f"connect to {_named(url)}"):
+        return await _open(url, server_settings=_SESSION, command_timeout=_ANSWER, timeout=_CONNECT)
 
 
 async def leave(conn: asyncpg.Connection) -> None:
