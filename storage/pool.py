@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from storage.errors import (
-    AlreadyRunning,
     DataError,
     Refused,
     SchemaError,
@@ -23,13 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 __all__ = [
-    "AlreadyRunning",
     "DataError",
     "SchemaError",
     "StartFailed",
     "Unavailable",
     "connect",
-    "hold_server_lock",
     "leave",
     "open_pool",
     "unavailable",
@@ -42,13 +38,15 @@ _SESSION = {
     "statement_timeout": "300s",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "120s",
+    # A server whose machine is gone keeps its lock for a minute, not for the usual two hours.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
     "jit": "off",  # compiling a short query takes longer than running it
 }
 _CONNECT = 10.0  # seconds
 _GOODBYE = 5.0  # seconds
 _ANSWER = 330.0  # seconds without an answer before a connection counts as dead
-SERVER_LOCK = 0x414D5301  # advisory lock: the one server of a database
-_PREDECESSOR = 5.0  # seconds for the backend of a killed server to notice
 
 # Classes of SQLSTATE: connection, resources, operator intervention, system, internal; then what a
 # second attempt cures: serialization failure, deadlock, lock not available, and a database that may
@@ -146,38 +144,3 @@ async def leave(conn: asyncpg.Connection) -> None:
     with contextlib.suppress(Unavailable):
         async with unavailable("close"):
             await conn.close(timeout=_GOODBYE)
-
-
-async def hold_server_lock(url: str) -> asyncpg.Connection:
-    """Return a connection that marks this as the database's one server while it is open.
-
-    Raises AlreadyRunning when another server is connected, Unavailable without a database.
-    """
-    conn = await connect(url)
-    try:
-        async with unavailable("take the server's lock"):
-            await _lock(conn)
-    except BaseException:
-        await leave(conn)
-        raise
-    return conn
-
-
-async def _lock(conn: asyncpg.Connection) -> None:
-    deadline = time.monotonic() + _PREDECESSOR
-    while not await conn.fetchval("select pg_try_advisory_lock($1)", SERVER_LOCK):
-        if time.monotonic() > deadline:
-            raise AlreadyRunning(await _holder(conn))
-        await asyncio.sleep(0.1)
-
-
-async def _holder(conn: asyncpg.Connection) -> str:
-    row: Any = await conn.fetchrow(
-        "select a.pid, a.client_addr, a.backend_start from pg_locks l"
-        " join pg_stat_activity a using (pid)"
-        " where l.locktype = 'advisory' and l.objid = $1 and l.granted",
-        SERVER_LOCK,
-    )
-    since = f", connected since {row['backend_start']:%Y-%m-%d %H:%M:%S}Z" if row else ""
-    place = f" from {row['client_addr']}" if row and row["client_addr"] else ""
-    return f"another ams-server works on this database{place}{since}; stop it first"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.pool import SERVER_LOCK, unavailable
+from storage.lock import SERVER_LOCK
+from storage.pool import unavailable
 from storage.times import to_micros
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import uvloop
 
 from storage.batches import commit
 from storage.embedded import EmbeddedPostgres
-from storage.errors import AlreadyRunning, StartFailed, Unavailable
+from storage.errors import StartFailed, Unavailable
 from storage.migrate import migrate
-from storage.pool import connect, hold_server_lock, open_pool, unavailable
+from storage.pool import connect, open_pool, unavailable
 from tests.fixtures.brokers import free_port
 from tests.storage.given import NOW, SO2, Message, batch, outcomes
 
@@ -135,34 +135,6 @@ def test_a_connection_lost_between_two_statements_is_unavailable(
     database_url: str, run: Callable[[Coroutine[Any, Any, None]], None]
 ) -> None:
     run(_lost_between_two_statements(database_url))
-
-
-async def test_a_lock_that_the_database_gave_up_on_is_unavailable(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    observer = await connect(database_url)
-
-    async def end(conn: asyncpg.Connection) -> None:
-        pid = await conn.fetchval("select pg_backend_pid()")
-        await observer.execute("select pg_terminate_backend($1)", pid)
-        await conn.fetchval("select 1")
-
-    monkeypatch.setattr("storage.pool._lock", end)
-    with pytest.raises(Unavailable):
-        await hold_server_lock(database_url)
-    await observer.close()
-
-
-async def test_one_server_for_one_database(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.pool._PREDECESSOR", 0.2)
-    first = await hold_server_lock(database_url)
-    with pytest.raises(AlreadyRunning, match="another ams-server works on this database"):
-        await hold_server_lock(database_url)
-    await first.close()
-    second = await hold_server_lock(database_url)
-    await second.close()
 
 
 async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
