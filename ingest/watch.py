@@ -56,14 +56,11 @@ class Watcher:
         while True:
             await asyncio.sleep(EVERY)
             try:
-                async with asyncio.timeout(ANSWER_WITHIN):
-                    wishes = await read_wishes(self._pool)
+                wishes = await read_wishes(self._pool, ANSWER_WITHIN)
                 self.error = ""
                 await self._grant(wishes)
             except Unavailable as error:
                 self.error = str(error)
-            except TimeoutError:
-                self.error = f"no answer within {ANSWER_WITHIN:g} s"
 
     async def _grant(self, wishes: Wishes) -> None:
         comes_into_force = self._registry.changes_at

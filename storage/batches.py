@@ -20,7 +20,7 @@ from alerts.core.vocabulary import DAY, Flag
 from storage import quarantine, readings
 from storage.copy import binary_array, binary_records, copy_in, instant, int8
 from storage.errors import DataError
-from storage.pool import unavailable
+from storage.pool import answering, unavailable
 from storage.received import Committed, Outcome
 from storage.tally import Tally, newest_by_channel, runs, tally
 from storage.times import from_micros
@@ -72,7 +72,7 @@ async def commit(conn: asyncpg.Connection, received: Received) -> Committed:
     Raises DataError with the rows that the database refuses, and Unavailable when nothing is
     known: then try the same ``received`` again, on a new connection.
     """
-    async with unavailable("commit a batch", timeout=answer_within(received)):
+    async with answering("commit a batch", conn, answer_within(received)):
         return await store(conn, received, _counted)
 
 

@@ -12,12 +12,12 @@ import contextlib
 import struct
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    import asyncpg
     from numpy.typing import NDArray
 
 EPOCH_2000 = 946_684_800_000_000  # microseconds from 1970 to 2000
@@ -138,11 +138,11 @@ async def _ending_with(conn: asyncpg.Connection) -> AsyncIterator[None]:
     asyncpg 0.32 waits for ever for leave to write when that happens in the middle of a COPY.
     """
     task = asyncio.current_task()
-    lost = False
+    copying, lost = True, False
 
     def end(_: object) -> None:
         nonlocal lost
-        if task and not lost:
+        if task and copying and not lost:  # it is told a moment later: the COPY may have failed
             lost = True
             task.cancel()
 
@@ -154,9 +154,11 @@ async def _ending_with(conn: asyncpg.Connection) -> AsyncIterator[None]:
             raise
         raise ConnectionResetError("the connection was lost in the middle of a COPY") from error
     finally:
+        copying = False
         if lost and task:
             task.uncancel()
-        conn.remove_termination_listener(end)
+        with contextlib.suppress(asyncpg.InterfaceError):  # lost, and its listeners with it
+            conn.remove_termination_listener(end)
 
 
 async def copy_out(

@@ -90,11 +90,12 @@ class ServerLock:
         except BaseException:
             await leave(conn)
             raise
-        self._conn, self._session = conn, (row["pid"], row["backend_start"])
+        self._conn = conn
+        self._session = (row["pid"], row["backend_start"]) if row else None
 
 
 async def _lock(conn: asyncpg.Connection, ours: _Session | None) -> None:
-    """Take the lock; ``ours`` is a session that we have lost and the database may still keep."""
+    """Take the lock; ``ours``: a session that we have lost and the database may still keep."""
     if ours is not None:
         await conn.execute(_END, *ours)
     deadline = time.monotonic() + _PREDECESSOR

@@ -25,6 +25,7 @@ __all__ = [
     "SchemaError",
     "StartFailed",
     "Unavailable",
+    "answering",
     "connect",
     "leave",
     "open_pool",
@@ -59,11 +60,10 @@ _RETRY_CODES = ("40001", "40P01", "55P03", "25P03", "25006")
 
 
 @contextlib.asynccontextmanager
-async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncIterator[None]:  # noqa: ASYNC109 - the limit of the body
+async def unavailable(doing: str) -> AsyncIterator[None]:
     """Raise Unavailable for whatever in the body means "the database is away, try again"."""
     try:
-        async with asyncio.timeout(timeout):
-            yield
+        yield
     except asyncpg.PostgresError as error:
         if not _passes(error):
             raise
@@ -82,6 +82,34 @@ async def unavailable(doing: str, *, timeout: float | None = None) -> AsyncItera
         if "unable to perform operation on" not in str(error):  # uvloop, of a lost connection
             raise
         raise Unavailable(f"{doing}: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def answering(doing: str, conn: asyncpg.Connection, within: float) -> AsyncIterator[None]:
+    """Raise Unavailable as ``unavailable`` does, and when the body takes longer (s).
+
+    Then the connection is dropped, and whatever waits for it fails at once. To cancel the body
+    would be to wait on: until the database gives up the statement, then for a rollback, and one
+    that hangs does neither.
+    """
+    late = False
+
+    def drop() -> None:
+        nonlocal late
+        late = True
+        with contextlib.suppress(asyncpg.InterfaceError):  # it is lost already
+            conn.terminate()
+
+    timer = asyncio.get_running_loop().call_later(within, drop)
+    try:
+        async with unavailable(doing):
+            yield
+    except Unavailable as error:
+        if not late:
+            raise
+        raise Unavailable(f"{doing}: no answer within {within:g} s") from error
+    finally:
+        timer.cancel()
 
 
 def _passes(error: Exception) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from alerts.core.vocabulary import HOUR
 from storage import quarantine
 from storage.batches import answer_within, store, write_row
-from storage.pool import unavailable
+from storage.pool import answering
 from storage.received import Outcome
 from storage.tally import Tally
 from storage.times import from_micros
@@ -122,7 +122,7 @@ async def settle(
         await quarantine.write(conn, received, new, quarantined, times)
         await _settle(conn, received, new, retries, refused, counted.committed)
 
-    async with unavailable("settle a retry", timeout=answer_within(received)):
+    async with answering("settle a retry", conn, answer_within(received)):
         committed = await store(conn, received, finish)
     committed.messages[sorted(refused.why)] = Outcome.QUARANTINED
     return committed

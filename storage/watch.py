@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.lock import SERVER_LOCK
-from storage.pool import unavailable
+from storage.pool import answering, unavailable
 from storage.times import to_micros
 
 if TYPE_CHECKING:
@@ -39,9 +39,14 @@ class Wishes:
     revision: bool
 
 
-async def read_wishes(pool: asyncpg.Pool) -> Wishes:
-    """Return what is asked for now. Raises Unavailable."""
-    async with unavailable("read what is asked of the server"), pool.acquire() as conn:
+async def read_wishes(pool: asyncpg.Pool, within: float) -> Wishes:
+    """Return what is asked for now. Raises Unavailable, also without an answer within some s."""
+    doing = "read what is asked of the server"
+    async with (
+        unavailable(doing),
+        pool.acquire(timeout=within) as conn,
+        answering(doing, conn, within),
+    ):
         row = await conn.fetchrow(_WISHES)
     return Wishes(row["registry_version"], row["retry"], row["revision"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from asyncpg import Connection, Pool
 
-from storage.pool import unavailable
+from storage.pool import answering, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,8 +59,9 @@ class Sessions:
             await asyncio.wait_for(self._free.acquire(), _PATIENCE)
         try:
             async with (
-                unavailable(doing, timeout=_ANSWER),
+                unavailable(doing),
                 self._pool.acquire(timeout=_PATIENCE) as conn,
+                answering(doing, conn, _ANSWER),
             ):
                 yield conn
         finally:

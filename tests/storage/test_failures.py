@@ -151,8 +151,8 @@ async def test_a_database_that_refuses_us_says_so(postgres_url: str) -> None:
 
 async def test_a_statement_that_takes_too_long_is_unavailable(db: asyncpg.Connection) -> None:
     with pytest.raises(Unavailable):
-        async with unavailable("sleep", timeout=0.1):
-            await db.execute("select pg_sleep(5)")
+        async with unavailable("sleep"):
+            await db.execute("select pg_sleep(5)", timeout=0.1)
     await db.execute("set statement_timeout = '50ms'")
     with pytest.raises(Unavailable):
         async with unavailable("sleep"):
