@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 DAY = 86_400  # seconds
+DRAIN = 30.0  # seconds that a stop waits for a database that hangs
 
 
 class Server:
@@ -292,6 +293,8 @@ class Server:
                 ready(urls)
             await stop.wait()
             _log.info("stopping")
+            # Whatever still waits for the database then fails, and is done after the next start.
+            asyncio.get_running_loop().call_later(DRAIN, self.pool.terminate)
             self.judging_patience.give_up()
             self.pipeline.stop()
             self.reporting.stop()
