@@ -12,7 +12,6 @@ import structlog
 
 from storage import disk, followers, partitions, retention
 from storage.errors import Unavailable
-from storage.judging import readings_kept_from
 from storage.pool import unavailable
 from storage.watch import count_others, count_waiting
 
@@ -94,12 +93,12 @@ class Housekeeping:
             await partitions.make_partitions(conn, self.clock(), self.retention_days)
 
     async def _retention(self) -> None:
-        async with self.pool.acquire() as conn:
-            dropped = await retention.apply_retention(conn, self.clock(), self.retention_days)
-            kept_from = await readings_kept_from(conn)
-            await retention.compress(conn, self.clock(), after=COMPRESS_AFTER)
-        if kept_from is not None:
+        def tell(kept_from: int) -> None:
             self.judge.engine.kept_from = kept_from
+
+        async with self.pool.acquire() as conn:
+            dropped = await retention.apply_retention(conn, self.clock(), self.retention_days, tell)
+            await retention.compress(conn, self.clock(), after=COMPRESS_AFTER)
         if dropped:
             _log.info("old readings dropped", days=self.retention_days, dropped=dropped)
 

@@ -6,10 +6,15 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
+
 from storage.batches import commit
 from storage.disk import Room, database_directories, room
+from storage.errors import Unavailable
+from storage.judging import readings_kept_from
 from storage.partitions import Span, _months, make_partitions, partitions
 from storage.pool import connect
+from storage.retention import apply_retention
 from storage.times import from_micros
 from tests.storage.given import DAY, NOW, SO2, Message, batch, outcomes
 
@@ -17,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import asyncpg
-    import pytest
 
 TODAY = from_micros(NOW).date()
 ONE = timedelta(days=1)
@@ -101,3 +105,28 @@ def test_nearly_full_is_a_gibibyte_or_two_percent() -> None:
     assert not Room(free=gib, total=10_000 * gib).nearly_full
     assert not Room(free=gib // 2, total=20 * gib).nearly_full
     assert Room(free=gib // 4, total=20 * gib).nearly_full
+
+
+async def test_what_is_dropped_is_told_of_before(
+    db: asyncpg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage amid it leaves nobody to take what is gone for silence."""
+    monkeypatch.setattr("storage.retention._PATIENCE", "10ms")
+    for day in range(10):
+        at = NOW + day * DAY
+        await make_partitions(db, at)
+        await commit(db, batch(day + 1, Message([(SO2, at, 1.0)]), at=at))
+    await db.execute("update progress set batch = 10 where follower <> 'registry'")
+    told: list[int] = []
+    other = await connect(database_url)
+    async with other.transaction():
+        await other.execute(f"lock table readings_{TODAY + ONE:%Y%m%d} in access share mode")
+        with pytest.raises(Unavailable):
+            await apply_retention(db, NOW + 10 * DAY, 5, told.append)
+    await other.close()
+    left = await db.fetchval("select min(time) from readings")
+    kept_from = await readings_kept_from(db)
+    assert left > from_micros(NOW), "one day was dropped"
+    assert kept_from is not None
+    assert from_micros(kept_from) > left
+    assert told == [kept_from]
