@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from alerts.core.records import DISAGREEMENT, LIMIT, Alert, Entry
+from storage.copy import send_many
 from storage.times import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def write_alerts(conn: Connection, alerts: Sequence[Alert]) -> None:
     Replaced alerts point at others of the same call: those come first.
     """
     ordered = sorted(alerts, key=lambda alert: alert.replaced_by is not None)
-    await conn.executemany(_WRITE, [_parameters(alert) for alert in ordered])
+    await send_many(conn, _WRITE, [_parameters(alert) for alert in ordered])
 
 
 def _parameters(alert: Alert) -> tuple[Any, ...]:
@@ -80,7 +81,8 @@ def _parameters(alert: Alert) -> tuple[Any, ...]:
 
 async def write_history(conn: Connection, entries: Sequence[Entry]) -> None:
     """Append to the alerts' histories."""
-    await conn.executemany(
+    await send_many(
+        conn,
         _HISTORY,
         [
             (e.alert, from_micros(e.at), e.change, e.state, e.severity, e.value, e.evidence)

@@ -127,22 +127,31 @@ async def copy_in(
     async def once() -> AsyncIterator[bytes]:
         yield stream
 
-    async with _ending_with(conn):
+    async with sending(conn):
         await conn.copy_to_table(table, source=once(), columns=columns, format="binary")
 
 
+async def send_many(
+    conn: asyncpg.Connection, statement: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Execute a statement for each row, all of them or none."""
+    async with sending(conn):
+        await conn.executemany(statement, rows)
+
+
 @contextlib.asynccontextmanager
-async def _ending_with(conn: asyncpg.Connection) -> AsyncIterator[None]:
+async def sending(conn: asyncpg.Connection) -> AsyncIterator[None]:
     """End the body with ConnectionResetError when the connection is lost.
 
-    asyncpg 0.32 waits for ever for leave to write when that happens in the middle of a COPY.
+    asyncpg 0.32 waits on for leave to write when that happens in the middle of much that is sent:
+    for ever in a COPY, until the statement's time is over with many rows for a statement.
     """
     task = asyncio.current_task()
-    copying, lost = True, False
+    sends, lost = True, False
 
     def end(_: object) -> None:
         nonlocal lost
-        if task and copying and not lost:  # it is told a moment later: the COPY may have failed
+        if task and sends and not lost:  # told a moment later: the body may be over
             lost = True
             task.cancel()
 
@@ -152,9 +161,9 @@ async def _ending_with(conn: asyncpg.Connection) -> AsyncIterator[None]:
     except BaseException as error:
         if not lost:
             raise
-        raise ConnectionResetError("the connection was lost in the middle of a COPY") from error
+        raise ConnectionResetError("the connection was lost amid what was sent") from error
     finally:
-        copying = False
+        sends = False
         if lost and task:
             task.uncancel()
         with contextlib.suppress(asyncpg.InterfaceError):  # lost, and its listeners with it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from storage.copy import sending
 from storage.pool import unavailable
 from storage.times import from_micros, to_micros
 
@@ -84,14 +85,16 @@ async def insert_notices(conn: Connection, notices: Sequence[NewNotice]) -> None
     """Put notices into the outbox, in the caller's transaction and in the order given."""
     if not notices:
         return
-    await conn.copy_records_to_table(
-        "notices",
-        schema_name="ams",
-        columns=_COLUMNS,
-        records=[
-            (n.id, n.alert, n.recipient, n.type, n.body, from_micros(n.created_at)) for n in notices
-        ],
-    )
+    async with sending(conn):
+        await conn.copy_records_to_table(
+            "notices",
+            schema_name="ams",
+            columns=_COLUMNS,
+            records=[
+                (n.id, n.alert, n.recipient, n.type, n.body, from_micros(n.created_at))
+                for n in notices
+            ],
+        )
 
 
 async def waiting_heads(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from storage.copy import send_many
 from storage.times import from_micros
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ async def _write_messages(
     digests = [message_digest(aside) for aside in received.aside_messages]
     counts = Counter(digests)
     last = dict(zip(digests, received.aside_messages, strict=True))
-    await conn.executemany(
+    await send_many(
+        conn,
         _ADD_MESSAGE,
         [
             (

@@ -7,6 +7,8 @@ import io
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from storage.copy import sending
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
@@ -27,13 +29,14 @@ async def copy_rows(
 
     An empty text is null but in the columns ``may_be_empty``, where nothing is.
     """
-    await conn.copy_to_table(
-        table,
-        source=_chunks(iter(rows)),
-        format="csv",
-        force_not_null=may_be_empty or None,
-        timeout=_TIMEOUT,
-    )
+    async with sending(conn):
+        await conn.copy_to_table(
+            table,
+            source=_chunks(iter(rows)),
+            format="csv",
+            force_not_null=may_be_empty or None,
+            timeout=_TIMEOUT,
+        )
 
 
 def array_text(values: tuple[float, ...]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from alerts.core.vocabulary import HOUR
 from storage import quarantine
 from storage.batches import answer_within, store, write_row
+from storage.copy import send_many
 from storage.pool import answering
 from storage.received import Outcome
 from storage.tally import Tally
@@ -167,7 +168,7 @@ async def _settle(  # noqa: PLR0913, PLR0917 - all that the transaction knows
             moves.readings(retry.received_at, unit, outcome, int(counts[number, outcome]))
     values = await settle_items(conn, retries, refused.why)
     await _move_values(conn, values, retries, committed, moves)
-    await conn.executemany(_MOVES, moves.rows())
+    await send_many(conn, _MOVES, moves.rows())
 
 
 def _counts(received: Received, new: SetAside, committed: Committed) -> NDArray[np.int64]:
