@@ -45,7 +45,7 @@ class ServerLock:
     def __init__(self, url: str) -> None:
         self._url = url
         self._conn: asyncpg.Connection | None = None
-        self._session: _Session | None = None  # the last that held the lock
+        self._ours: set[_Session] = set()  # that may hold the lock
 
     async def __aenter__(self) -> Self:
         await self._take()
@@ -85,24 +85,26 @@ class ServerLock:
         conn = await connect(self._url)
         try:
             async with unavailable("take the server's lock"):
-                await _lock(conn, self._session)
                 row: Any = await conn.fetchrow(_SESSION)
+                session = {(row["pid"], row["backend_start"])} if row else set()
+                lost = set(self._ours)
+                self._ours |= session  # before the answer, which may be lost
+                await _lock(conn, lost)
         except BaseException:
             await leave(conn)
             raise
-        self._conn = conn
-        self._session = (row["pid"], row["backend_start"]) if row else None
+        self._conn, self._ours = conn, session
 
 
-async def _lock(conn: asyncpg.Connection, ours: _Session | None) -> None:
-    """Take the lock; ``ours``: a session that we have lost and the database may still keep."""
-    if ours is not None:
-        await conn.execute(_END, *ours)
+async def _lock(conn: asyncpg.Connection, ours: set[_Session]) -> None:
+    """Take the lock; ``ours``: sessions that we have lost and the database may still keep."""
+    for session in ours:
+        await conn.execute(_END, *session)
     deadline = time.monotonic() + _PREDECESSOR
     while not await conn.fetchval("select pg_try_advisory_lock($1)", SERVER_LOCK):
         if time.monotonic() > deadline:
             holder: Any = await conn.fetchrow(_HOLDER, SERVER_LOCK)
-            if holder and ours == (holder["pid"], holder["backend_start"]):
+            if holder and (holder["pid"], holder["backend_start"]) in ours:
                 raise Unavailable("the database still keeps a session that we have lost")
             raise AlreadyRunning(_in_words(holder))
         await asyncio.sleep(0.1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from storage.errors import AlreadyRunning, Unavailable
-from storage.lock import ServerLock
+from storage.lock import ServerLock, _lock
 from storage.pool import connect
 from storage.watch import server_runs
 from tests.fixtures.database_wire import DatabaseWire
@@ -94,6 +94,32 @@ async def test_an_old_session_that_does_not_end_is_waited_for(
             while [(before,)] == (now := await db.fetch(_SESSIONS)) or len(now) != 1:  # noqa: ASYNC110 - the server has no event for it
                 await asyncio.sleep(0.02)
         assert not keeping.done()
+        keeping.cancel()
+
+
+async def test_a_lock_that_we_never_heard_of_taking_is_ours(
+    database_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with DatabaseWire(database_url) as wire, ServerLock(wire.url) as lock:
+        lost = 0
+
+        async def lose(conn: asyncpg.Connection, ours: Any) -> None:
+            nonlocal lost
+            await take(conn, ours)
+            if not lost:
+                lost += 1
+                wire.hang_up()
+                await conn.fetchval("select 1")
+
+        take = _lock
+        monkeypatch.setattr("storage.lock._lock", lose)
+        keeping = asyncio.create_task(lock.keep())
+        [(before,)] = await db.fetch(_SESSIONS)
+        await db.execute("select pg_terminate_backend($1)", before)
+        async with asyncio.timeout(20):
+            while not lost or lock._conn is None:
+                assert not keeping.done(), keeping.result()
+                await asyncio.sleep(0.02)
         keeping.cancel()
 
 
