@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 DAY = 86_400  # seconds
-DRAIN = 30.0  # seconds that a stop waits for a database that hangs
+DRAIN = 45.0  # seconds that a stop waits for a database that hangs
 
 
 class Server:
