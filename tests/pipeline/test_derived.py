@@ -102,6 +102,7 @@ DERIVED = [
     ("at 0 °C", chain(20 * MINUTE, member("so2", required=4), **WARM)),
     ("idle", select("so2", "calibration", "malfunction", value="idle")),
     ("in repair", select("so2", "calibration", "malfunction")),
+    ("in calibration", select("so2", "calibration")),  # no chain is made of it
     ("in repair at 6 % O2", chain(MINUTE, member("so2", basis="in repair"), **OXYGEN)),
     ("also", select("so2", "valid", "calibration")),
     ("only", select("so2", "calibration")),
