@@ -171,13 +171,13 @@ def limit_course(
     if start < whole:
         start, before = whole, _state_at(whole, known)
     # Beyond the last reading's last window every mean is missing and changes nothing, but for a
-    # limit that ends.
+    # limit that ends, for good or a while.
     until = min(task.until, max(track.newest, start) + window + step)
     at, means, count = track.rolling(start, until, window)
-    ends = int(limits.valid_until[versions[-1]])
-    beyond = max(until, ends) // step * step + step
-    if beyond <= task.until:
-        at, means, count = np.append(at, beyond), np.append(means, np.nan), np.append(count, 0)
+    lapses = limits.take(versions).lapses()
+    beyond = lapses[(lapses > until) & (lapses <= task.until)]
+    at, means = np.append(at, beyond), np.append(means, np.full(len(beyond), np.nan))
+    count = np.append(count, np.zeros(len(beyond), count.dtype))
     version, in_force = _version_along(limits, versions, at)
     enough = assessable(
         count,
