@@ -19,7 +19,7 @@ from alerts.core.records import Series, unequal
 from alerts.core.selects import Selects, no_selects
 from alerts.core.slots import slot_sums
 from alerts.core.versions import Versions, changed, earlier_of
-from alerts.core.vocabulary import FOREVER, MINUTE
+from alerts.core.vocabulary import FOREVER, MINUTE, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -203,6 +203,15 @@ class Derived:
             ~np.isnan(value),
             np.zeros(len(begin), np.int8),
         )
+
+    def first(self, channel: int, read: Mapping[int, Series]) -> int:
+        """Return when the first reading of a channel's sources was, whether it counts or not.
+
+        NEVER where there is none. What counted before it was revised may have been selected.
+        """
+        one = np.array([channel], np.int32)
+        times = [read[source].time for source in self.sources(one).tolist()]
+        return min((int(time[0]) for time in times if len(time)), default=NEVER)
 
     def _selected(self, channel: int, read: Mapping[int, Series]) -> Series:
         rows = self._selects_of(np.array([channel], np.int32))

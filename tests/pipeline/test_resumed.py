@@ -12,7 +12,7 @@ import pytest
 from alerts.core.vocabulary import HOUR, MINUTE, SECOND
 from storage.times import from_micros
 from tests.pipeline.streams import FIRST, START, Reading
-from tests.pipeline.test_derived import select, template
+from tests.pipeline.test_derived import OF_DERIVED, select, template
 from tests.pipeline.test_order import assert_as_in_order, follow, followed
 from tests.pipeline.test_recipes import Change, assert_as_if_announced
 from tests.pipeline.whole import whole
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     Part = tuple[int, tuple[Reading, ...], str, int]
 
 __all__ = ["template"]  # a fixture
-
-OF_DERIVED = "blocks of derived channels"
 
 
 def each_minute(
