@@ -135,7 +135,7 @@ def layout_of(registry: Registry) -> Layout:
     channels = registry.channels
     return Layout.of(
         registry.limits,
-        active=channels.active,
+        active=channels.active | registry.derived.closing(len(channels.active)),
         period=channels.period,
         zone=channels.zone,
         zones=registry.zones,

@@ -19,10 +19,10 @@ from alerts.core.records import Series, unequal
 from alerts.core.selects import Selects, no_selects
 from alerts.core.slots import slot_sums
 from alerts.core.versions import Versions, changed, earlier_of
-from alerts.core.vocabulary import FOREVER, MINUTE, NEVER
+from alerts.core.vocabulary import FOREVER, HOUR, MINUTE, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -104,6 +104,21 @@ class Derived:
         columns = member[role, row], recipes.channel[row], recipes.since[row]
         found = zip(*(column.tolist() for column in columns), strict=True)
         return earlier_of(starts, *({chain: max(starts[of], at)} for of, chain, at in found))
+
+    def closing(self, channels: int) -> NDArray[np.bool_]:
+        """Mark those of channels 0 … ``channels`` - 1 that ended, but whose last hour did not."""
+        ends = np.full(channels, NEVER)
+        for table in (self.selects, self.recipes):
+            np.maximum.at(ends, table.channel, table.until)
+        marked: NDArray[np.bool_] = (ends <= self.at) & (ends > self.at - HOUR)
+        return marked
+
+    def selected_members(self) -> Iterator[tuple[int, int]]:
+        """Yield (member, chain) for each selected channel that a chain is, or was, made of."""
+        member = self.recipes.member
+        role, row = np.nonzero(np.isin(member, self.selects.channel))
+        columns = member[role, row].tolist(), self.recipes.channel[row].tolist()
+        yield from zip(*columns, strict=True)
 
     def chain_of(self, channels: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return the row of ``chains`` that computes each channel, -1 where none does."""
