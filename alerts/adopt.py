@@ -10,7 +10,7 @@ import numpy as np
 from alerts.board import Board
 from alerts.core.limits import Limits
 from alerts.core.versions import Versions, changed, earlier_of
-from alerts.core.vocabulary import NEVER
+from alerts.core.vocabulary import FOREVER, NEVER
 from alerts.deriving import with_derived
 
 if TYPE_CHECKING:
@@ -87,11 +87,10 @@ def _copy_machines(old: Board, new: Board) -> None:
 def changed_since(old: Layout, new: Layout) -> dict[int, int]:
     """Return by channel the time from which windows are judged otherwise than before.
 
-    Because a limit is another, or the recipe of what it judges. What is derived for the first time
-    is judged for its limits' sake.
+    Because a limit is another, or the recipe of what it judges.
     """
-    recipes = new.derived.changed_since(old.derived)
-    return earlier_of(limits_since(old.versions, new.versions), _dated(recipes))
+    limits = limits_since(old.versions, new.versions)
+    return _judged_since(new, limits, new.derived.changed_since(old.derived))
 
 
 def limits_since(old: Limits, new: Limits) -> dict[int, int]:
@@ -110,11 +109,25 @@ def limits_since(old: Limits, new: Limits) -> dict[int, int]:
 def not_judged_by(layout: Layout, version: int) -> dict[int, int]:
     """Return by channel the time from which registries later than ``version`` judge it."""
     limits = _versions(layout.versions).after(version)
-    return earlier_of(limits, _dated(layout.derived.after(version)))
+    return _judged_since(layout, limits, layout.derived.after(version))
 
 
-def _dated(starts: dict[int, int]) -> dict[int, int]:
-    return {channel: start for channel, start in starts.items() if start != NEVER}
+def _judged_since(
+    layout: Layout, limits: dict[int, int], recipes: dict[int, int]
+) -> dict[int, int]:
+    """Return by channel from when on changed limits and recipes judge it.
+
+    What is derived for the first time is judged for the sake of its limits, selected channels for
+    that of the limits of the chains that are made of them.
+    """
+    dated = {channel: start for channel, start in recipes.items() if start != NEVER}
+    begins: dict[int, int] = {}
+    limited = _versions(layout.versions).after(NEVER)
+    for member, chain in layout.derived.selected_members():
+        begin = limited.get(chain, FOREVER)
+        if recipes.get(member) == NEVER or limits.get(chain, FOREVER) <= begin < FOREVER:
+            begins[member] = min(begin, begins.get(member, FOREVER))
+    return earlier_of(limits, dated, begins)
 
 
 def _versions(limits: Limits) -> Versions:

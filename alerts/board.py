@@ -254,9 +254,12 @@ class Board:
         self.newest[channel] = newest
         self.cold[channel] = False
         for granule, track in result.tracks.items():
+            row = int(self.rows[granule][channel]) if granule in self.rows else -1
+            if row < 0:  # of a channel that ended no slots are kept
+                continue
             head = track.first // granule + len(track.total) - 1
             self.rings[granule].load(
-                int(self.rows[granule][channel]),
+                row,
                 head,
                 track.total,
                 track.samples,

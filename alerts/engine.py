@@ -242,15 +242,15 @@ class Engine:
         await self._read_members(rows[later])
 
     async def _lapse(self, now: int, until: int) -> None:
-        """Resolve the alerts of limits that ended while no reading came."""
+        """Resolve the alerts of limits that ended, for good or a while, while no reading came."""
         layout = self.board.layout
         numbers = np.array(sorted(self.unresolved), np.int32)
         rows = np.searchsorted(layout.limit_number, numbers)
-        ends = layout.versions.valid_until[layout.limit_last[rows]]
-        channel = layout.limit_channel[rows]
+        owner, at = layout.lapses_of(rows)
+        channel = layout.limit_channel[rows[owner]]
         over = (
-            (ends < until)
-            & (self.board.evaluated[channel] <= ends)
+            (at <= until)
+            & (self.board.evaluated[channel] < at)
             & ~self.board.cold[channel]
             & (self.board.received[channel] <= now - GRACE)  # not amid a backlog
         )

@@ -42,11 +42,18 @@ class Rows:
 
     def of_channels(self, channels: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return (owner, row) for all rows of some channels; owner indexes ``channels``."""
-        first = self.start[channels]
-        counts = self.start[channels + 1] - first
-        owner = np.repeat(np.arange(len(channels)), counts)
-        offset = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return owner, self.order[first[owner] + offset]
+        owner, place = _ranges(self.start[channels], self.start[channels + 1])
+        return owner, self.order[place]
+
+
+def _ranges(
+    first: NDArray[np.intp], end: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return (owner, place) for all places of some ranges; owner is the number of the range."""
+    counts = end - first
+    owner = np.repeat(np.arange(len(first)), counts)
+    offset = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return owner, first[owner] + offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +145,13 @@ class Layout:
 
     def limits_of(self, rows: NDArray[np.intp]) -> Limits:
         """Return all versions of some limits."""
-        spans = [np.arange(self.limit_first[r], self.limit_last[r] + 1) for r in rows.tolist()]
-        wanted = np.concatenate([np.zeros(0, np.intp), *spans])
-        return Limits(*(getattr(self.versions, one.name)[wanted] for one in fields(Limits)))
+        return self.versions.take(_ranges(self.limit_first[rows], self.limit_last[rows] + 1)[1])
+
+    def lapses_of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Return (owner, M) for each time that some limits are found no longer in force."""
+        owner, version = _ranges(self.limit_first[rows], self.limit_last[rows] + 1)
+        at = self.versions.take(version).lapses()
+        return owner[at != NEVER], at[at != NEVER]
 
     def says_the_same_as(self, other: Layout) -> bool:
         """Whether both were made of the same registry: then all their look-ups are the same."""

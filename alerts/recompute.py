@@ -116,17 +116,23 @@ def limit_windows(limits: Limits) -> dict[int, int]:
     return {int(n): int(w) for n, w in zip(limits.limit, limits.window, strict=True)}
 
 
-def recompute(
+def recompute(  # noqa: PLR0913, PLR0917 - a task and what it is judged from
     task: Task,
     limits: Limits,
     known: Mapping[int, Sequence[Alert]],
     series: Series,
     start: int,
+    first: int | None = None,
 ) -> Recomputed:
-    """Judge ``task`` anew from ``series``, which is complete from ``start`` on."""
+    """Judge ``task`` anew from ``series``, which is complete from ``start`` on.
+
+    ``first``: before it nothing was ever decided; if not said, before the first of the series.
+    """
     newest = int(series.time[-1]) if len(series.time) else NEVER
-    if len(series.time) and series.time[0] > task.touched_from:
-        task, start = _shortened(task, int(series.time[0]), limits, known, start)
+    if first is None:
+        first = int(series.time[0]) if len(series.time) else NEVER
+    if first > task.touched_from:
+        task, start = _shortened(task, first, limits, known, start)
     tracks = {
         granule: Track.of(series, task.period, granule, start, max(newest, task.until) + 1)
         for granule in {
@@ -145,7 +151,7 @@ def recompute(
 def _shortened(
     task: Task, first: int, limits: Limits, known: Mapping[int, Sequence[Alert]], start: int
 ) -> tuple[Task, int]:
-    """Leave out the time before the channel's first reading, where every window is empty."""
+    """Leave out the time before ``first``, where every window is empty."""
     task = replace(task, touched_from=first, judged_until=max(task.judged_until, first))
     return task, max(start, readings_needed_from(task, limits, known))
 
@@ -171,13 +177,13 @@ def limit_course(
     if start < whole:
         start, before = whole, _state_at(whole, known)
     # Beyond the last reading's last window every mean is missing and changes nothing, but for a
-    # limit that ends.
+    # limit that ends, for good or a while.
     until = min(task.until, max(track.newest, start) + window + step)
     at, means, count = track.rolling(start, until, window)
-    ends = int(limits.valid_until[versions[-1]])
-    beyond = max(until, ends) // step * step + step
-    if beyond <= task.until:
-        at, means, count = np.append(at, beyond), np.append(means, np.nan), np.append(count, 0)
+    lapses = limits.take(versions).lapses()
+    beyond = lapses[(lapses > until) & (lapses <= task.until)]
+    at, means = np.append(at, beyond), np.append(means, np.full(len(beyond), np.nan))
+    count = np.append(count, np.zeros(len(beyond), count.dtype))
     version, in_force = _version_along(limits, versions, at)
     enough = assessable(
         count,

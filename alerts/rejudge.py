@@ -86,7 +86,8 @@ async def recomputed(store: Store, layout: Layout, tasks: Sequence[Task], batch:
     sources = layout.derived.sources(channels).tolist()
     read = await store.read_series(sources, begin, newest, batch)
     return [
-        Done(task, own, known, recompute(task, own, known, series, start))
+        Done(task, own, known, recompute(task, own, known, series, start, first))
         for task, own, start in zip(tasks, limits, starts, strict=True)
         for series in (layout.derived.series(task.channel, read, task.until),)
+        for first in (layout.derived.first(task.channel, read),)
     ]

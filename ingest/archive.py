@@ -6,14 +6,13 @@ stays within a processor's cache, one at a time where their history is long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from alerts.bulk import Bulk, Valid
-from alerts.core.limits import Limits
-from alerts.core.vocabulary import DAY, HOUR, LONG_STEP, MINUTE, NEVER
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, NEVER
 from alerts.deriving import complete_by_readings, with_derived
 from alerts.history import Asked, earliest, needed_from
 from ingest.judging import series_of
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
 
+    from alerts.core.limits import Limits
     from alerts.core.records import Alert
     from alerts.layout import Layout
 
@@ -109,19 +109,18 @@ class Archive:
 
         How far the clock came nobody wrote down: at most so far.
         """
-        newest = self.newest_of(layout)[channels]
+        every = self.newest_of(layout)
+        newest = every[channels]
         by_readings = newest // MINUTE * MINUTE
         chained = np.flatnonzero(layout.chained[channels])
         if len(chained):
-            by_readings[chained] = complete_by_readings(
-                layout, channels[chained], self.newest_of(layout)
-            )
+            by_readings[chained] = complete_by_readings(layout, channels[chained], every)
         clock = (self.now - MINUTE) // MINUTE * MINUTE
         owner, rows = layout.limits_by_channel.of_channels(channels)
-        ends = layout.versions.valid_until[layout.limit_last[rows]]
+        limit, at = layout.lapses_of(rows)
         ended = np.full(len(channels), NEVER)
-        over = ends < clock  # a limit that ended resolves its alert, however long after
-        np.maximum.at(ended, owner[over], ends[over] + LONG_STEP)
+        over = at <= clock  # a limit that ended resolves its alert, however long after
+        np.maximum.at(ended, owner[limit[over]], at[over])
         horizon = np.maximum(newest + layout.longest[channels], ended) // MINUTE * MINUTE
         return by_readings, np.maximum(by_readings, np.minimum(clock, horizon))
 
@@ -193,11 +192,7 @@ def groups(layout: Layout, channels: Channels, since: int, end: int) -> Iterator
 def limits_of(layout: Layout, channels: Channels) -> Limits:
     """Return all versions of the limits of channels, by limit and version."""
     _, rows = layout.limits_by_channel.of_channels(channels)
-    rows = np.sort(rows)
-    first, count = layout.limit_first[rows], layout.limit_last[rows] - layout.limit_first[rows] + 1
-    skipped = np.repeat(first - (np.cumsum(count) - count), count)
-    wanted = skipped + np.arange(int(count.sum()))
-    return Limits(*(getattr(layout.versions, one.name)[wanted] for one in fields(Limits)))
+    return layout.limits_of(np.sort(rows))
 
 
 def valid_of(

@@ -135,7 +135,7 @@ def layout_of(registry: Registry) -> Layout:
     channels = registry.channels
     return Layout.of(
         registry.limits,
-        active=channels.active,
+        active=channels.active | registry.derived.closing(len(channels.active)),
         period=channels.period,
         zone=channels.zone,
         zones=registry.zones,
@@ -161,8 +161,9 @@ async def start_judging(
         board, after = await resume(conn, checkpoint, layout, newest, last)
         board.received[newest > 0] = now
         alerting = np.isin(layout.limit_number, list(unresolved))
-        cold = np.where(board.cold, newest, 0)
-        spans = await read_spans(conn, layout, cold, now, layout.limit_channel[alerting])
+        spans = await read_spans(
+            conn, layout, newest, board.cold, now, layout.limit_channel[alerting]
+        )
         judged_version = await read_progress(conn, "registry")
         ended = await read_ended(conn, judged_version)
         kept_from = await readings_kept_from(conn)

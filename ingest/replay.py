@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from alerts.core.vocabulary import DAY, HOUR, LONG_STEP, MINUTE, NEVER, Judgement
-from alerts.deriving import complete_by_readings
+from alerts.core.vocabulary import DAY, HOUR, MINUTE, Judgement
 from alerts.recompute import Task, readings_needed_from, recompute
 from alerts.track import iso
-from ingest.archive import Archive, groups
+from ingest.archive import Archive, groups, limits_of
 from ingest.judge import layout_of
 from ingest.judging import series_of
 from ingest.link import wall_clock
 from ingest.replay_compliance import compliance_differences
 from ingest.replay_together import alert_differences, block_differences, judge_together
-from storage.alerts import read_alerts_since
-from storage.judging import (
-    read_judgements,
-    read_series,
-)
+from storage.judging import read_judgements
 from storage.registry_load import load_registry
 from storage.times import to_micros
 from storage.watch import channel_names
@@ -31,26 +26,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import asyncpg
-    from numpy.typing import NDArray
     from rich.console import Console
 
     from alerts.core.limits import Limits
-    from alerts.core.records import Alert, JudgementRows, Series
+    from alerts.core.records import JudgementRows
     from alerts.layout import Layout
     from ingest.replay_together import Lines
 
 
 @dataclass(frozen=True, slots=True)
 class _Audit:
-    """What is audited: [start, end), readings of batches up to ``batch``, as of ``now``."""
+    """What is audited: [start, end) of what the archive holds."""
 
-    conn: asyncpg.Connection
+    archive: Archive
     layout: Layout
     start: int
     end: int
-    batch: int
-    now: int
-    newest: NDArray[np.int64]
 
 
 async def replay(
@@ -74,7 +65,7 @@ async def replay(
         begin = kept + 2 * DAY  # the first day's windows reach back into what was dropped
         console.print(f"readings before {iso(kept)} were dropped: recomputed from {iso(begin)} on")
     newest = archive.newest_of(layout)
-    audit = _Audit(conn, layout, begin, to_micros(end), archive.batch, now, newest)
+    audit = _Audit(archive, layout, begin, to_micros(end))
     channels = np.unique(layout.limit_channel[newest[layout.limit_channel] >= begin])
     names = await channel_names(conn, channels.tolist())
     columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -86,7 +77,7 @@ async def replay(
         async for group in archive.shelved(layout, parts, begin, upto):
             together = await judge_together(archive, layout, group, (begin, audit.end))
             for channel in together.doubtful:
-                found += await _differences(audit, channel, int(newest[channel]), names[channel])
+                found += await _differences(audit, channel, names[channel])
             found += block_differences(together, names)
             progress.advance(task, len(group))
     return found + await compliance_differences(
@@ -94,25 +85,24 @@ async def replay(
     )
 
 
-async def _differences(audit: _Audit, channel: int, newest: int, name: str) -> list[str]:
+async def _differences(audit: _Audit, channel: int, name: str) -> list[str]:
     """Return what differs from both of what may be: judged by readings only, or by the clock too.
 
     How far the clock has come nobody wrote down: it may have been stopped with the server. So an
     alert may also be that of its own last change.
     """
-    layout = audit.layout
-    _, rows = layout.limits_by_channel.of_channels(np.array([channel], np.int32))
-    limits = layout.limits_of(rows)
-    numbers = layout.limit_number[rows].tolist()
-    by_readings, by_clock = _judged_until(audit, channel, newest, limits)
-    known: dict[int, list[Alert]] = {}
-    for alert in await read_alerts_since(audit.conn, numbers, audit.start):
-        known.setdefault(alert.limit, []).append(alert)
+    archive, layout, one = audit.archive, audit.layout, np.array([channel], np.int32)
+    limits = limits_of(layout, one)
+    numbers = np.unique(limits.limit).tolist()
+    ends = archive.judged_until(layout, one)
+    by_readings, by_clock = (int(end[0]) for end in ends)
+    known = await archive.alerts(limits, audit.start)
     task = _task(audit, channel, by_readings)
     start = readings_needed_from(task, limits, known)
-    read = await _read(audit, channel, start // task.period * task.period, by_clock + HOUR)
-    judged = await read_judgements(audit.conn, numbers, audit.start, audit.end)
+    rows = await archive.read(layout, one, start // task.period * task.period, ends[1] + HOUR)
+    read = series_of(rows, layout.derived.sources(one).tolist())
     span = (audit.start, audit.end)
+    judged = await read_judgements(archive.conn, numbers, *span)
 
     def compared(until: int) -> Lines:
         series = layout.derived.series(channel, read, until)
@@ -139,26 +129,6 @@ def _task(audit: _Audit, channel: int, until: int) -> Task:
     layout = audit.layout
     zone, period = layout.zones[layout.zone[channel]], int(layout.period[channel])
     return Task(channel, period, zone, audit.start, audit.end, audit.start, until)
-
-
-def _judged_until(audit: _Audit, channel: int, newest: int, limits: Limits) -> tuple[int, int]:
-    """Return the last M that a channel's readings had judged, and the last of the clock's."""
-    by_readings = newest // MINUTE * MINUTE
-    if audit.layout.chained[channel]:
-        one = np.array([channel], np.int32)
-        by_readings = int(complete_by_readings(audit.layout, one, audit.newest)[0])
-    clock = (audit.now - MINUTE) // MINUTE * MINUTE
-    # A limit that ended resolves its alert, however long after the last reading.
-    ended = int(limits.valid_until.max(where=limits.valid_until < clock, initial=NEVER))
-    horizon = max(newest + int(audit.layout.longest[channel]), ended + LONG_STEP)
-    return by_readings, max(by_readings, min(clock, horizon // MINUTE * MINUTE))
-
-
-async def _read(audit: _Audit, channel: int, start: int, end: int) -> dict[int, Series]:
-    """Return the series that a channel is, or is computed from."""
-    sources = audit.layout.derived.sources(np.array([channel], np.int32))
-    rows = await read_series(audit.conn, sources.tolist(), start, end, audit.batch)
-    return series_of(rows, sources.tolist())
 
 
 def _judgement_differences(

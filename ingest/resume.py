@@ -64,13 +64,16 @@ async def resume(
 def _chill(board: Board, newest: NDArray[np.int64]) -> None:
     """Make derived channels cold of which a member is.
 
-    Of a selected channel the tail tells what its member got since; of a chain it does not, so a
-    member with readings that the board does not know of is enough.
+    Of a selected channel, which may have had several members, the tail tells what they got since;
+    of a chain it does not, so a member with readings that the board does not know of is enough.
     """
     selects, recipes = board.layout.derived.selects, board.layout.derived.recipes
-    board.cold[selects.channel] |= board.cold[selects.of] & (newest[selects.of] > 0)
+    of_cold = board.cold[selects.of] & (newest[selects.of] > 0)
+    board.cold[selects.channel[of_cold]] = True
     behind = board.cold | (newest > np.maximum(board.newest, 0))
-    behind[selects.channel] = behind[selects.of]
+    of_behind = selects.channel[behind[selects.of]]
+    behind[selects.channel] = False
+    behind[of_behind] = True
     cold = (behind[recipes.member] & (recipes.member >= 0)).any(axis=0)
     channel = recipes.channel[cold]
     board.cold[channel] = newest[channel] > 0

@@ -22,22 +22,24 @@ if TYPE_CHECKING:
 RECENT = 27 * HOUR  # channels heard of since are read into memory at the start
 
 
-async def read_spans(
+async def read_spans(  # noqa: PLR0913, PLR0917 - the channels, and what is known of them
     conn: asyncpg.Connection,
     layout: Layout,
     newest: NDArray[np.int64],
+    cold: NDArray[np.bool_],
     now: int,
     alerting: NDArray[np.int32],
 ) -> list[Span]:
-    """Return what has to be read into memory of the channels with a ``newest`` reading (0: none).
+    """Return what has to be read into memory of the ``cold`` channels; ``newest`` 0: no reading.
 
     The recent channels, those with an alert, and what is not judged or not closed; then those
-    that are derived from them.
+    that are derived from them. Of a selected channel its members tell, in memory or not.
     """
-    derived = layout.derived
-    selected = np.zeros(layout.channels, np.bool_)
-    selected[derived.selects.channel] = True
-    channels = np.flatnonzero((newest > 0) & ~selected).astype(np.int32)
+    selects = layout.derived.selects
+    asked = cold.copy()
+    asked[selects.of[cold[selects.channel]]] = True
+    asked[selects.channel] = False
+    channels = np.flatnonzero(asked & (newest > 0)).astype(np.int32)
     if not len(channels):
         return []
     unclosed = dict(await read_unclosed(conn, channels, newest[channels]))
@@ -46,7 +48,8 @@ async def read_spans(
         for row in await read_unjudged(conn, await read_progress(conn, "alerts"))
     }
     recent = channels[newest[channels] >= now - RECENT].tolist()
-    wanted = {*recent, *alerting.tolist(), *unclosed, *unjudged}
+    of_alerting = selects.of[np.isin(selects.channel, alerting)].tolist()
+    wanted = {*recent, *alerting.tolist(), *of_alerting, *unclosed, *unjudged}
     spans = {}
     for channel in sorted(wanted.intersection(channels.tolist())):
         row = unjudged.get(channel)
@@ -58,36 +61,42 @@ async def read_spans(
         spans[channel] = Span(
             channel, min(judged_until, first), first, final, late=bool(row["late"])
         )
-    for channel, found in _derived_from(layout, newest, spans):
-        spans.pop(channel, None)  # those of its members come first
-        spans[channel] = found
+    selected = _selected_from(layout, spans)
+    spans = {one.channel: one for one in (*spans.values(), *selected) if cold[one.channel]}
+    for found in _chained_from(layout, spans):
+        if cold[found.channel]:
+            spans.pop(found.channel, None)  # those of its members come first
+            spans[found.channel] = found
     return list(spans.values())
 
 
-def _derived_from(
-    layout: Layout, newest: NDArray[np.int64], spans: Mapping[int, Span]
-) -> Iterator[tuple[int, Span]]:
-    """Yield the spans of derived channels that have a member among ``spans``.
+def _selected_from(layout: Layout, spans: Mapping[int, Span]) -> Iterator[Span]:
+    """Yield the spans of selected channels that have a member among ``spans``.
 
-    A selected channel closes its blocks by the clock, after those of its member: it is judged
+    A selected channel closes its blocks by the clock, after those of its members: it is judged
     again from so long before.
     """
-    selects, recipes = layout.derived.selects, layout.derived.recipes
-    found: dict[int, Span] = {}
+    selects = layout.derived.selects
+    parts: dict[int, list[Span]] = {}
     for channel, of in zip(selects.channel.tolist(), selects.of.tolist(), strict=True):
-        if newest[channel] and of in spans:
-            span = spans[of]
-            since = span.judged_until - int(layout.longest[channel]) - HOUR
-            found[channel] = replace(span, channel=channel, judged_until=since)
-    yield from found.items()
-    known = {**spans, **found}
+        if of in spans:
+            parts.setdefault(channel, []).append(spans[of])
+    for channel, some in parts.items():
+        span = _joined(channel, some)
+        since = span.judged_until - int(layout.longest[channel]) - HOUR
+        yield replace(span, judged_until=since)
+
+
+def _chained_from(layout: Layout, spans: Mapping[int, Span]) -> Iterator[Span]:
+    """Yield the spans of chains that have a member among ``spans``, or are there themselves."""
+    recipes = layout.derived.recipes
     parts: dict[int, list[Span]] = {}
     for place, channel in enumerate(recipes.channel.tolist()):
         members = {channel, *recipes.member[:, place].tolist()}
-        parts.setdefault(channel, []).extend(known[m] for m in members if m in known)
+        parts.setdefault(channel, []).extend(spans[m] for m in members if m in spans)
     for channel, some in parts.items():
-        if newest[channel] and some:
-            yield channel, _joined(channel, some)
+        if some:
+            yield _joined(channel, some)
 
 
 def _joined(channel: int, spans: list[Span]) -> Span:

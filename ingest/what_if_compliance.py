@@ -113,8 +113,13 @@ async def _chunk(
     parts = [one for one in view.parts if one.channel in set(some)]
     begun = await begun_of(archive.conn, conditions, parts)
     if view is views[1]:
-        lacking = [one.channel for one in parts if one.channel not in begun]
-        begun |= await _first(archive, view, lacking)
+        # Of one that is only supposed to be there, its blocks outside normal operation may be.
+        every, known = (one.channel for one in parts), views[0].layout.channels
+        lacking = [one for one in every if one >= known or one not in begun]
+        begun |= {
+            channel: min(since, begun.get(channel, since))
+            for channel, since in (await _first(archive, view, lacking)).items()
+        }
     spans = dict.fromkeys(some, span)
     judged = dict.fromkeys((one.limit for one in conditions), span[0])
     # A change in a span that begins later than all judged: only its own periods are asked for.

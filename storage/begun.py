@@ -60,7 +60,8 @@ async def note_begun(conn: Connection, begun: Mapping[int, int]) -> None:
 async def first_readings(conn: Connection, begun: Mapping[int, int]) -> dict[int, int]:
     """Return when the first reading of each channel before ``begun`` was taken, if there is one.
 
-    It is looked for in the day before, and so on until there is none in a day.
+    It is looked for in the day before, and so on until there is none in a day. Of channels that
+    are only supposed to be there nothing is known.
     """
     measured = await _measured(conn, list(begun))
     found: dict[int, int] = {}
@@ -68,7 +69,7 @@ async def first_readings(conn: Connection, begun: Mapping[int, int]) -> dict[int
     while search:
         asked: dict[Span, dict[int, list[int]]] = {}
         for channel, before in search.items():
-            for number, since, until in measured[channel]:
+            for number, since, until in measured.get(channel, ()):
                 span = max(before - step, since), min(before, until)
                 if span[0] < span[1]:
                     asked.setdefault(span, {}).setdefault(number, []).append(channel)

@@ -19,10 +19,10 @@ from alerts.core.records import Series, unequal
 from alerts.core.selects import Selects, no_selects
 from alerts.core.slots import slot_sums
 from alerts.core.versions import Versions, changed, earlier_of
-from alerts.core.vocabulary import FOREVER, MINUTE
+from alerts.core.vocabulary import FOREVER, HOUR, MINUTE, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -45,23 +45,25 @@ class Derived:
     decides_until: NDArray[np.int64] = field(init=False)
     ends: NDArray[np.int64] = field(init=False)
     _select_order: NDArray[np.intp] = field(init=False)
+    _selects_now: NDArray[np.intp] = field(init=False)
     _statuses: int = field(init=False)
 
     def __post_init__(self) -> None:
         made = self.recipes
-        _, first, count = np.unique(made.channel, return_index=True, return_counts=True)
-        begun = (made.since <= self.at).astype(np.intp)
-        begun = np.add.reduceat(begun, first) if len(first) else begun
-        row = first + np.maximum(begun - 1, 0)
-        last = row == first + count - 1
+        row = _in_force(made.channel, made.since, self.at)
+        last = np.append(made.channel, -1)[row + 1] != made.channel[row]
         chains = made if len(row) == len(made) else made.take(row)
         following = made.since[np.minimum(row + 1, len(made) - 1)]
         set_ = object.__setattr__
         set_(self, "chains", chains)
         set_(self, "decides_until", np.where(last, FOREVER, following))
         set_(self, "ends", np.where(last, chains.until, FOREVER))
-        set_(self, "_select_order", np.argsort(self.selects.channel, kind="stable"))
-        statuses = int(np.bitwise_or.reduce(self.selects.statuses, initial=0))
+        selects = self.selects
+        order = np.lexsort((selects.since, selects.channel))
+        now = order[_in_force(selects.channel[order], selects.since[order], self.at)]
+        set_(self, "_select_order", order)
+        set_(self, "_selects_now", now)
+        statuses = int(np.bitwise_or.reduce(selects.statuses, initial=0))
         set_(self, "_statuses", statuses)
 
     def __bool__(self) -> bool:
@@ -103,6 +105,21 @@ class Derived:
         found = zip(*(column.tolist() for column in columns), strict=True)
         return earlier_of(starts, *({chain: max(starts[of], at)} for of, chain, at in found))
 
+    def closing(self, channels: int) -> NDArray[np.bool_]:
+        """Mark those of channels 0 … ``channels`` - 1 that ended, but whose last hour did not."""
+        ends = np.full(channels, NEVER)
+        for table in (self.selects, self.recipes):
+            np.maximum.at(ends, table.channel, table.until)
+        marked: NDArray[np.bool_] = (ends <= self.at) & (ends > self.at - HOUR)
+        return marked
+
+    def selected_members(self) -> Iterator[tuple[int, int]]:
+        """Yield (member, chain) for each selected channel that a chain is, or was, made of."""
+        member = self.recipes.member
+        role, row = np.nonzero(np.isin(member, self.selects.channel))
+        columns = member[role, row].tolist(), self.recipes.channel[row].tolist()
+        yield from zip(*columns, strict=True)
+
     def chain_of(self, channels: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return the row of ``chains`` that computes each channel, -1 where none does."""
         known = self.chains.channel
@@ -120,16 +137,15 @@ class Derived:
         return order[_found(self.selects.channel[order], channels)]
 
     def measured(self, channels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the measured channel that each channel is, selects from, or mainly is made of."""
+        """Return the measured channel that each is, selects from, or is mainly made of, now."""
         row, found = self.chain_of(channels), channels.copy()
         main = np.full(len(channels), -1, np.int32)
         main[row >= 0] = self.chains.member[Role.MAIN, row[row >= 0]]
         found[main >= 0] = main[main >= 0]
-        order = self._select_order
-        known = self.selects.channel[order]
+        known = self.selects.channel[self._selects_now]
         place = np.searchsorted(known, found)
         selected = np.append(known, -1)[place] == found
-        found[selected] = self.selects.of[order[place[selected]]]
+        found[selected] = self.selects.of[self._selects_now[place[selected]]]
         return found
 
     def with_selected(self, readings: Readings) -> Readings:
@@ -203,12 +219,21 @@ class Derived:
             np.zeros(len(begin), np.int8),
         )
 
+    def first(self, channel: int, read: Mapping[int, Series]) -> int:
+        """Return when the first reading of a channel's sources was, whether it counts or not.
+
+        NEVER where there is none. What counted before it was revised may have been selected.
+        """
+        one = np.array([channel], np.int32)
+        times = [read[source].time for source in self.sources(one).tolist()]
+        return min((int(time[0]) for time in times if len(time)), default=NEVER)
+
     def _selected(self, channel: int, read: Mapping[int, Series]) -> Series:
         rows = self._selects_of(np.array([channel], np.int32))
         if not len(rows):
             return read[channel]
         parts = []
-        for row in rows[np.argsort(self.selects.since[rows], kind="stable")].tolist():
+        for row in rows.tolist():
             source = read[int(self.selects.of[row])]
             every = np.full(len(source.time), row)
             value, valid = self.selects.values(every, source.value, source.status)
@@ -218,6 +243,15 @@ class Derived:
         # Data begin with a reading that is not selected too; the newest is one that is.
         end = int(np.flatnonzero(valid)[-1]) + 1 if valid.any() else 0
         return Series(time[:end], value[:end], valid[:end], status[:end])
+
+
+def _in_force(channel: NDArray[np.int32], since: NDArray[np.int64], at: int) -> NDArray[np.intp]:
+    """Return each channel's last row that has begun ``at`` (us), or its first; sorted by both."""
+    _, first = np.unique(channel, return_index=True)
+    begun = (since <= at).astype(np.intp)
+    begun = np.add.reduceat(begun, first) if len(first) else begun
+    found: NDArray[np.intp] = first + np.maximum(begun - 1, 0)
+    return found
 
 
 def _versions(table: Chains | Selects) -> Versions:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from alerts.core.vocabulary import HOUR, LONG_STEP, MINUTE, NEVER
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -45,3 +48,11 @@ class Limits:
     def take(self, rows: NDArray[np.intp]) -> Limits:
         """Return some rows."""
         return Limits(*(getattr(self, one.name)[rows] for one in fields(self)))
+
+    def lapses(self) -> NDArray[np.int64]:
+        """Return the first M after each version, NEVER where its limit is still in force then."""
+        step = np.where(self.window <= HOUR, MINUTE, LONG_STEP)
+        at = self.valid_until // step * step + step
+        followed = np.zeros(len(self), np.bool_)
+        followed[:-1] = (self.limit[1:] == self.limit[:-1]) & (self.valid_after[1:] < at[:-1])
+        return np.where(followed, NEVER, at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,34 @@ async def test_what_the_clock_decided_is_not_told_again_after_a_restart() -> Non
     await judging.restart()
     await judging.engine.sweep(START + HOUR)
     assert judging.store.notices == told
+
+
+@pytest.mark.parametrize("ends", [70, 300], ids=["within its windows", "long after"])
+@pytest.mark.parametrize("clock", [(80, 330), (610, 620), (330, 610)], ids=str)
+@pytest.mark.parametrize("window", [20 * MINUTE, 4 * HOUR], ids=["20 min", "4 h"])
+async def test_an_alert_of_a_silent_channel_ends_with_the_version_of_its_limit(
+    ends: int, clock: tuple[int, ...], window: int
+) -> None:
+    """Where another version begins only later; whenever the clock comes, and after a restart."""
+    first = oracles.Limit(100, window, MINUTE, coverage="1/5", valid_until=START + ends * MINUTE)
+    then = replace(first, value=90, valid_after=START + 10 * HOUR, valid_until=2**62)
+    readings = [oracles.Reading(START + i * MINUTE, 150.0) for i in range(60)]
+    judging = Judging([first, then])
+    await judging.feed(readings[:30] + readings[31:], readings[-1].time)
+    for minute in clock:
+        for _ in range(2):  # what lapses is seen when all else is judged
+            await judging.engine.sweep(START + minute * MINUTE)
+    until = START + clock[-1] * MINUTE - MINUTE
+    assert [alert.state for alert in judging.final_alerts()] == ["resolved"]
+    await judging.feed(readings[30:31], until)  # late
+    await judging.engine.flush()
+    await judging.restart()
+    for _ in range(2):
+        await judging.engine.sweep(until + 2 * MINUTE)
+    until += MINUTE
+    scenario = Scenario("", "", START, until, "+05:00", (first, then), tuple(readings), (), None)
+    assert_as_the_twin(judging, scenario)
+    assert [kind for _, kind in judging.store.notices].count("resolved") == 1
 
 
 LEVELS = st.sampled_from([0.0, 50.0, 79.9, 80.0, 81.5, 95.0, 99.0, 100.0, 100.1, 130.0, 400.0])

@@ -54,7 +54,7 @@ def plants(draw: st.DrawFn) -> tuple[int, str, list[Series], Limits, int]:
 
 def _series(dice: np.random.Generator, period: int) -> Series:
     first = START - 30 * HOUR * int(dice.integers(0, 2)) + int(dice.integers(0, 9)) * HOUR // 2
-    time = np.arange(first, START + SPAN, period)
+    time = np.arange(first, START + SPAN - int(dice.integers(0, 7)) * HOUR, period)
     time = time[dice.random(len(time)) > dice.choice([0.0, 0.2, 0.6])]
     level = np.repeat(dice.choice(LEVELS, len(time) // 40 + 1), 40)[: len(time)]
     value = level + dice.integers(0, 3, len(time)) / 10
@@ -63,10 +63,11 @@ def _series(dice: np.random.Generator, period: int) -> Series:
 
 
 def _versions(dice: np.random.Generator, channel: int, window: int) -> list[dict[str, Any]]:
-    """Two versions of a limit, the second from some time of the span on."""
+    """Two versions of a limit, the second from some time of the span on, maybe after a gap."""
     found = []
     change = START + int(dice.integers(-2, 8)) * HOUR
-    for version, (after, until) in enumerate(((0, change), (change, 2**62)), 1):
+    begins = change + int(dice.choice([0, 0, MINUTE // 2, MINUTE, 3 * HOUR]))
+    for version, (after, until) in enumerate(((0, change), (begins, 2**62)), 1):
         value = float(dice.choice([79.0, 100.0, 300.0]))
         warn, clear_exceedance, clear_warning = thresholds(value, "0.8", "0.95")
         share = exact_fraction(str(dice.choice(["2/3", "1/4"])))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from alerts.core.vocabulary import DAY, HOUR, MINUTE, SECOND
 from ingest.judging import JudgingStore
+from storage.times import from_micros
 from tests.fixtures.database import in_database
 from tests.pipeline.streams import FIRST, REGISTRY, START, Message, Reading, Stream, streams
 from tests.pipeline.test_order import arriving, assert_as_in_order, deliver, followed, minutes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+OF_DERIVED = "blocks of derived channels"
 EXAMPLES = int(os.environ.get("ORDER_EXAMPLES", "8"))
 
 _CHANNEL = """
@@ -102,6 +104,7 @@ DERIVED = [
     ("at 0 °C", chain(20 * MINUTE, member("so2", required=4), **WARM)),
     ("idle", select("so2", "calibration", "malfunction", value="idle")),
     ("in repair", select("so2", "calibration", "malfunction")),
+    ("in calibration", select("so2", "calibration")),  # no chain is made of it
     ("in repair at 6 % O2", chain(MINUTE, member("so2", basis="in repair"), **OXYGEN)),
     ("also", select("so2", "valid", "calibration")),
     ("only", select("so2", "calibration")),
@@ -235,3 +238,22 @@ async def test_a_start_judges_what_is_derived_as_far_as_what_was_committed(
             found.append(of_event_time(await server.answers(START)))
     assert found[0]["blocks of derived channels"]
     assert_equal(found[1], found[0])
+
+
+async def test_what_is_selected_no_more_leaves_no_blocks_behind(
+    postgres_url: str, template: str
+) -> None:
+    """The first of two calibrations turns out to be none."""
+    first = Reading("so2", START, 150.0, "calibration")
+    stream = arriving(
+        (START, (first,)),
+        (START + 5 * HOUR, (first._replace(time=START + 5 * HOUR),)),
+        (START + 6 * HOUR, (first._replace(status=None),)),
+    )
+    found = await assert_as_in_order(postgres_url, template, stream, START)
+    begins = {
+        one["start"]
+        for one in found[OF_DERIVED]
+        if one["basis"] == "in calibration" and one["window_s"] <= 3600
+    }
+    assert begins == {from_micros(START + 5 * HOUR)}

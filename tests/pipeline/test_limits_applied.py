@@ -80,6 +80,42 @@ async def test_of_a_silent_channel_is_foretold_what_then_differs(
         assert (await foretold(server, registry, days, none))[0] == []
 
 
+@pytest.mark.parametrize("days", [1, 40], ids=["amid the gap", "after it"])
+@pytest.mark.parametrize("late", [False, True], ids=["", "and a late value"])
+async def test_of_a_permit_that_is_renewed_after_weeks_all_say_the_same(
+    postgres_url: str, tmp_path: Path, days: int, *, late: bool
+) -> None:
+    """An alert ends with the permit, whose renewal is known before; its channel is silent."""
+    ends = REGISTRY.replace("2030-12-31", "2026-03-03").replace("value: 200", "value: 100")
+    registry = written(tmp_path / "registry.yaml", ends)
+    renewed = written(tmp_path / "renewed.yaml", ends.replace("2026-03-03", "2030-12-31"))
+    file = written(tmp_path / "other.yaml", renewed.read_text().replace("value: 100", "value: 160"))
+    async with (
+        prepared(postgres_url, registry, START - 10 * DAY) as template,
+        whole(postgres_url, template, START) as server,
+    ):
+        await apply(server, renewed, START + 30 * DAY)
+        await silent(server, 60)
+        server.now = START + days * DAY + 12 * HOUR
+        await server.sweep()
+        await server.sweep()
+        if late:
+            sample = {"time": iso(START - MINUTE), "values": {"so2": 150.0}}
+            message = {"boot": "1", "seq": 2, "samples": [sample]}
+            await server.deliver(json.dumps(message).encode())
+        await server.judge.finish()
+        end = server.now - 2 * MINUTE
+        [alert] = (await stored(server, START, end))["alert"].values()
+        assert alert[:2] == ("exceedance", "2026-03-03T19:01:00Z")
+        assert await server.audit(START - DAY) == []
+        now = await stored(server, START, end)
+        found, _ = await foretold(server, file, START, end)
+        assert {one.kind for one in found} == {"alert", "judgement"}
+        await apply(server, file, START)
+        assert_as_foretold(await stored(server, START, end), after(now, found))
+        assert await server.audit(START - DAY) == []
+
+
 async def silent_since_half_past(server: Whole, file: Path, applied: int) -> Answers:
     """A registry is applied at a minute in which the clock alone judges."""
     await silent(server, applied)
