@@ -127,7 +127,9 @@ async def test_it_listens_for_mqtt_where_it_is_told_and_else_only_on_loopback(
 ) -> None:
     async with EmbeddedBroker(tmp_path / "broker", host="0.0.0.0", port=0) as embedded:
         assert embedded.url.startswith("mqtt://127.0.0.1:")
-        log = (tmp_path / "broker" / "broker.log").read_text()
+        file = tmp_path / "broker" / "broker.log"  # it answers before it has said everything
+        await until(lambda: "Server is ready" in file.read_text())
+        log = file.read_text()
     assert "Listening for MQTT clients on mqtt://0.0.0.0:" in log
     assert "Listening for client connections on 127.0.0.1:" in log
     assert "monitor" not in log
