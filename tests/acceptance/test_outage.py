@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,11 @@ import pytest
 
 from ingest.link import MAX_BYTES, MAX_MESSAGES
 from storage.embedded import EmbeddedPostgres
+from tests.acceptance.load import load, says_why
 from tests.acceptance.publishing import retained
-from tests.acceptance.server import BIN, ENVIRONMENT, run, serving, until
+from tests.acceptance.server import run, serving, until
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
-
     from tests.acceptance.api import Api
     from tests.acceptance.server import AmsServer
     from tests.fixtures.brokers import Broker
@@ -32,25 +30,6 @@ CHUNK = 2_000  # messages by which the network's last chunk may overshoot the bo
 MOST_GROWTH = MAX_BYTES + MAX_MESSAGES * 1024
 RECEIPT = "ams/v1/load-0000/u-0000000/receipt"
 SHAPE = ("--units", str(UNITS), "--values", str(VALUES))
-
-
-@asynccontextmanager
-async def load(mqtt: str) -> AsyncIterator[Process]:
-    """Steady load in a process of its own; it prints what the broker took of it."""
-    seconds = f"{BEFORE + AWAY + AFTER:.0f}s"
-    child = await asyncio.create_subprocess_exec(
-        BIN / "ams-simulator",
-        *("load", "--broker", mqtt, "--rate", str(RATE), "--duration", seconds, "--json", *SHAPE),
-        env=ENVIRONMENT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
 
 
 async def metrics(api: Api) -> dict[str, float]:
@@ -73,12 +52,6 @@ def memory(server: AmsServer) -> int:
     return int(line.split()[1]) * 1024
 
 
-async def says_why(api: Api) -> bool:
-    """Whether it is not ready, and says that the database is the reason."""
-    async with api.session.get("/readyz") as answer:
-        return answer.status == 503 and "the database is away" in json.dumps(await answer.json())
-
-
 @pytest.mark.timeout(600)
 async def test_two_minutes_without_a_database_under_load(here: Path, mosquitto: Broker) -> None:
     """Nothing is acknowledged meanwhile, memory is bounded, and then all is stored, once."""
@@ -92,7 +65,9 @@ async def test_two_minutes_without_a_database_under_load(here: Path, mosquitto: 
             serving(here, registry=registry, database=url, broker=mosquitto.url)
         )
         api = await stack.enter_async_context(server.api())
-        units = await stack.enter_async_context(load(server.mqtt))
+        units = await stack.enter_async_context(
+            load(server.mqtt, rate=RATE, seconds=BEFORE + AWAY + AFTER, shape=SHAPE)
+        )
         await asyncio.sleep(BEFORE)
         assert await committed(api) > 0
         before = memory(server)

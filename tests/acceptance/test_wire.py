@@ -13,7 +13,8 @@ import pytest
 
 from ingest.serve import POOL_SIZE
 from storage.embedded import EmbeddedPostgres
-from tests.acceptance.server import BIN, ENVIRONMENT, AmsServer, run, serving, until
+from tests.acceptance.load import load, says_why
+from tests.acceptance.server import AmsServer, run, serving, until
 from tests.fixtures.database_wire import Cut, DatabaseWire
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 VALUES = 10
 SHAPE = ("--units", "20", "--values", str(VALUES))
-SECONDS = 20
+RATE, SECONDS = 100, 20  # messages a second, for so long
 STOPS_WITHIN = 100.0  # seconds; the service gives it 120
 _SESSIONS = "select count(*) from pg_stat_activity where application_name = 'ams-server'"
 
@@ -42,27 +43,9 @@ async def wired(
         EmbeddedPostgres(here / "pg", settings={"fsync": "off"}) as url,
         DatabaseWire(url, plan) as wire,
         serving(here, registry=registry, database=wire.url) as server,
-        load(server.mqtt) as units,
+        load(server.mqtt, rate=RATE, seconds=SECONDS, shape=SHAPE) as units,
     ):
         yield server, wire, units
-
-
-@asynccontextmanager
-async def load(mqtt: str) -> AsyncIterator[Process]:
-    child = await asyncio.create_subprocess_exec(
-        BIN / "ams-simulator",
-        *("load", "--broker", mqtt, "--rate", "100", "--duration", f"{SECONDS}s", "--json"),
-        *SHAPE,
-        env=ENVIRONMENT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
 
 
 class _Cuts:
@@ -126,14 +109,9 @@ async def test_a_stop_does_not_wait_for_a_database_that_hangs(here: Path) -> Non
             async def received() -> bool:
                 return bool(await api.ledger())
 
-            async def says_why() -> bool:
-                async with api.session.get("/readyz") as answer:
-                    return answer.status == 503 and "the database is away" in await answer.text()
-
             await until(received, "something to be stored")
             wire.stop(forever=True)
-            began = time.monotonic()
-            await until(says_why, "readiness to end", 15)
+            await until(lambda: says_why(api), "readiness to end", 15)
         began = time.monotonic()
         await server.stop()
         assert time.monotonic() - began < STOPS_WITHIN
