@@ -121,9 +121,12 @@ def _judged_since(
     that of the limits of the chains that are made of them.
     """
     dated = {channel: start for channel, start in recipes.items() if start != NEVER}
+    members = list(layout.derived.selected_members())
+    if not members:
+        return earlier_of(limits, dated)
     begins: dict[int, int] = {}
     limited = _versions(layout.versions).after(NEVER)
-    for member, chain in layout.derived.selected_members():
+    for member, chain in members:
         begin = limited.get(chain, FOREVER)
         if recipes.get(member) == NEVER or limits.get(chain, FOREVER) <= begin < FOREVER:
             begins[member] = min(begin, begins.get(member, FOREVER))

@@ -74,7 +74,7 @@ async def test_cut_at_random_bytes_nothing_is_lost_and_the_server_lives(here: Pa
         cuts.end = True
         wire.cut()
         sent = json.loads(out)["sent"]
-        assert sent == json.loads(out)["acknowledged"] > SECONDS
+        assert sent == json.loads(out)["acknowledged"] > SECONDS * 50
         assert wire.cuts >= 5  # a slow machine has fewer connections to cut
         assert server.runs, server.log[-3000:]
         async with server.api() as api:

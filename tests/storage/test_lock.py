@@ -56,6 +56,17 @@ async def test_a_lock_that_the_database_gave_up_on_is_unavailable(
         await _another(database_url)
 
 
+async def _another_session(
+    db: asyncpg.Connection, before: int, keeping: asyncio.Task[None]
+) -> None:
+    """Wait until one other session than ``before`` holds the lock, and the server goes on."""
+    async with asyncio.timeout(20):
+        while [(before,)] == (now := await db.fetch(_SESSIONS)) or len(now) != 1:
+            assert not keeping.done(), keeping.result()
+            await asyncio.sleep(0.02)
+    assert not keeping.done(), keeping.result()
+
+
 async def test_a_session_that_the_database_still_keeps_is_no_other_server(
     database_url: str, db: asyncpg.Connection
 ) -> None:
@@ -64,10 +75,7 @@ async def test_a_session_that_the_database_still_keeps_is_no_other_server(
         [(before,)] = await db.fetch(_SESSIONS)
         keeping = asyncio.create_task(lock.keep())
         wire.hang_up()
-        async with asyncio.timeout(20):
-            while [(before,)] == (now := await db.fetch(_SESSIONS)) or len(now) != 1:
-                assert not keeping.done(), keeping.result()
-                await asyncio.sleep(0.02)
+        await _another_session(db, before, keeping)
         await asyncio.sleep(0.2)
         assert not keeping.done()
         assert await server_runs(db)
@@ -90,10 +98,7 @@ async def test_an_old_session_that_does_not_end_is_waited_for(
             assert await server_runs(db)
         finally:
             os.kill(before, signal.SIGCONT)
-        async with asyncio.timeout(20):
-            while [(before,)] == (now := await db.fetch(_SESSIONS)) or len(now) != 1:  # noqa: ASYNC110 - the server has no event for it
-                await asyncio.sleep(0.02)
-        assert not keeping.done()
+        await _another_session(db, before, keeping)
         keeping.cancel()
 
 
